@@ -1,0 +1,1 @@
+"""Engines: submit requests, get completions as they finish. One module per backend."""

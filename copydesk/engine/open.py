@@ -1,0 +1,32 @@
+"""From settings to a running engine; the only place that knows which backends there are."""
+
+from copydesk.engine.base import Engine
+from copydesk.engine.models import resolve
+from copydesk.engine.scripted import ScriptedEngine
+from copydesk.errors import ConfigurationError
+from copydesk.settings import Settings
+
+
+def open_engine(settings: Settings) -> Engine:
+    """Load the model that the settings name and start its engine; the caller closes it.
+
+    Raises:
+        ConfigurationError: the backend is not installed, or the device does not exist.
+        ModelError: the model cannot be found or loaded.
+    """
+    if settings.engine == "scripted":
+        return ScriptedEngine()
+    return _open_transformers(settings)
+
+
+def _open_transformers(settings: Settings) -> Engine:
+    source = resolve(settings.model, settings.data_dir)  # before the seconds that importing torch takes
+    try:
+        from copydesk.engine.transformers import TransformersEngine
+    except ImportError as error:
+        raise ConfigurationError(
+            f"the transformers engine is not installed ({error}): run pip install 'copydesk[worker]'"
+        ) from error
+    return TransformersEngine(
+        source, name=settings.model, device=settings.device, batch_size=settings.batch_size
+    )

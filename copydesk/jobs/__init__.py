@@ -1,0 +1,1 @@
+"""One module per kind of work. Each reads: read, ask, judge, write."""

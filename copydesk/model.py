@@ -1,0 +1,128 @@
+"""The words of the trade as frozen values: facts, products, drafts, verdicts, and the legal moves of a draft."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from typing import Any
+
+DESCRIPTION = "description"
+"""The one kind of copy written so far; stored with every run, draft and live text."""
+
+
+class Status(StrEnum):
+    """Where a draft is in its life. docs/lifecycle.md draws it; LEGAL_MOVES is the law."""
+
+    PENDING = "pending"  # waits for a worker
+    WRITING = "writing"  # leased by a worker
+    READY = "ready"  # every guard passed; waits for approval
+    HELD = "held"  # a guard refused it as often as allowed; waits for a person
+    FAILED = "failed"  # could not be written at all; the reasons say why
+    STALE = "stale"  # the product was edited meanwhile; a newer draft takes its place
+    APPROVED = "approved"  # a person, or a rule that one switched on, said yes
+    REJECTED = "rejected"  # a person said no
+    PUBLISHED = "published"  # it is the shop's live text
+    UNDONE = "undone"  # it was live, and was taken back
+
+
+LEGAL_MOVES: Mapping[Status, frozenset[Status]] = {
+    Status.PENDING: frozenset({Status.WRITING, Status.STALE, Status.FAILED}),
+    Status.WRITING: frozenset({Status.PENDING, Status.READY, Status.HELD, Status.FAILED, Status.STALE}),
+    Status.READY: frozenset({Status.APPROVED, Status.REJECTED, Status.STALE}),
+    Status.HELD: frozenset({Status.APPROVED, Status.REJECTED, Status.STALE}),
+    Status.FAILED: frozenset(),
+    Status.STALE: frozenset(),
+    Status.APPROVED: frozenset({Status.PUBLISHED, Status.REJECTED, Status.STALE}),
+    Status.REJECTED: frozenset({Status.APPROVED}),
+    Status.PUBLISHED: frozenset({Status.UNDONE}),
+    Status.UNDONE: frozenset(),
+}
+
+OPEN = frozenset({Status.PENDING, Status.WRITING})
+"""States in which a worker still owes an outcome; a run ends when none of its drafts is in one."""
+
+
+class TextFormat(StrEnum):
+    """How the shop stores a description."""
+
+    HTML = "html"
+    PLAIN = "plain"
+
+
+class Dialect(StrEnum):
+    """The catalog file format a product came in, and goes back out in."""
+
+    SHOPIFY_LEGACY = "shopify-legacy"
+    SHOPIFY = "shopify"
+    WOOCOMMERCE = "woocommerce"
+    JSONL = "jsonl"
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What may be said of one product, and nothing else.
+
+    `attributes` keeps the file's order; a value with several parts (sizes, volumes) joins them with ", ".
+    """
+
+    title: str
+    brand: str = ""
+    category: str = ""
+    attributes: tuple[tuple[str, str], ...] = ()
+    language: str = "en"
+
+    def lines(self) -> list[tuple[str, str]]:
+        """Every fact as (name, value), the title first, blanks left out."""
+        named = [("Title", self.title), ("Brand", self.brand), ("Category", self.category), *self.attributes]
+        return [(name, value) for name, value in named if value]
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> "Facts":
+        attributes = tuple((name, value) for name, value in data["attributes"])
+        return cls(data["title"], data["brand"], data["category"], attributes, data["language"])
+
+
+def fingerprint(value: object) -> str:
+    """SHA-256 (hex, 64 characters) of a JSON-able value, independent of the order of its keys."""
+    canonical = json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"), default=str)
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """One product as a catalog file holds it.
+
+    `sku` is the file's own key: Shopify's handle, WooCommerce's SKU (or `id:<ID>` where it is blank), JSONL's sku.
+    `source` keeps the raw cells needed to write the product back in its dialect.
+    """
+
+    sku: str
+    facts: Facts
+    description: str
+    text_format: TextFormat
+    dialect: Dialect
+    source: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why a guard refused a text: a stable code, a sentence for a person, and the span it saw ("" when none)."""
+
+    code: str
+    message: str
+    span: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the guards say of one text; no reasons means ready."""
+
+    reasons: tuple[Reason, ...] = ()
+
+    @property
+    def passed(self) -> bool:
+        return not self.reasons

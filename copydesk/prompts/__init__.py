@@ -1,0 +1,14 @@
+"""Versioned text, one file per kind and language; a missing fact raises and is named.
+
+>>> from copydesk.model import Facts
+>>> prompt = render("description", Facts("Orange Juice", category="Juices", attributes=(("Volume", "500 ml"),)))
+>>> prompt.version
+'description/en@1'
+>>> prompt.turns[-1][0]
+'user'
+"""
+
+from copydesk.prompts.files import digest, languages, version
+from copydesk.prompts.render import FACTS_LIMIT, Prompt, render
+
+__all__ = ["FACTS_LIMIT", "Prompt", "digest", "languages", "render", "version"]

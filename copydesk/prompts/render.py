@@ -1,0 +1,108 @@
+"""Facts become a prompt: only what is known of the product, one fact to a line."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from string import Template
+
+from copydesk.errors import MissingFact
+from copydesk.model import Facts, Reason
+from copydesk.prompts.files import PromptFile, load, version
+
+FACTS_LIMIT = 1500
+"""Characters of the facts block, about 400 tokens: what is further down a longer product is not sent."""
+
+VALUE_LIMIT = 300
+"""Characters of one value, so that a manufacturer's paragraph does not push the other facts out."""
+
+_NOT_ENOUGH = "attribute, brand or category (only a title is not enough to write from)"
+
+# A catalog value may hold a chat template's own marks, and tokenizers read those as control tokens wherever they stand.
+_HARMLESS = str.maketrans({"<": "‹", ">": "›", "[": "(", "]": ")", "`": "'"})
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """What to ask a model.
+
+    Attributes:
+        turns: (role, content) for models with a chat template.
+        plain: the same for base models, to be continued.
+        version: the prompt's name as drafts record it.
+        echoes: phrases of the worked example and the instructions that must not turn up in the copy.
+    """
+
+    turns: tuple[tuple[str, str], ...]
+    plain: str
+    version: str
+    echoes: tuple[str, ...]
+
+
+def render(kind: str, facts: Facts, voice: str = "", complaints: Sequence[Reason] = ()) -> Prompt:
+    """The prompt for one product in its own language, told what was wrong with earlier drafts.
+
+    Facts are data: each is put on a line of its own, marks that a chat template would obey are replaced, and the block
+    ends after `FACTS_LIMIT` characters (1,500) in the file's order. A later fact is left unsaid, never half said.
+
+    Raises:
+        MissingFact: no title, or nothing besides the title.
+        ConfigurationError: there is no prompt for this kind and language.
+    """
+    _refuse_missing(facts)
+    file = load(kind, facts.language)
+    user = _user_turn(file, facts.lines(), _voice_line(file, voice), _complaint_lines(file, complaints))
+    plain = Template(file.plain).safe_substitute(facts=_block(file, facts.lines()), voice=_voice_line(file, voice))
+    turns = (("system", file.system.strip()), *_example_turns(file), ("user", user))
+    return Prompt(turns, plain.strip(), version(kind, facts.language), file.echoes)
+
+
+def _refuse_missing(facts: Facts) -> None:
+    if not facts.title.strip():
+        raise MissingFact("title")
+    if not any(value.strip() for name, value in facts.lines() if name != "Title"):
+        raise MissingFact(_NOT_ENOUGH)
+
+
+def _user_turn(file: PromptFile, lines: Iterable[tuple[str, str]], voice: str = "", complaints: str = "") -> str:
+    block = _block(file, lines)
+    filled = Template(file.template).safe_substitute(facts=block, voice=voice, complaints=complaints)
+    return "\n".join(line for line in filled.splitlines() if line.strip())
+
+
+def _example_turns(file: PromptFile) -> Iterable[tuple[str, str]]:
+    for example in file.examples:
+        yield "user", _user_turn(file, example.facts)
+        yield "assistant", example.answer.strip()
+
+
+def _voice_line(file: PromptFile, voice: str) -> str:
+    return Template(file.voice).safe_substitute(voice=_one_line(voice)).strip() if voice.strip() else ""
+
+
+def _complaint_lines(file: PromptFile, complaints: Sequence[Reason]) -> str:
+    """Only the rule that was broken: a small model told which wrong number it wrote, writes it again."""
+    asked = (file.complaints.get(reason.code) or file.complaints.get(reason.code.split(".")[0]) for reason in complaints)
+    return "\n".join(dict.fromkeys(line.strip() for line in asked if line))
+
+
+def _block(file: PromptFile, lines: Iterable[tuple[str, str]]) -> str:
+    kept: list[str] = []
+    room = FACTS_LIMIT
+    for name, value in lines:
+        line = f"- {file.names.get(name, _one_line(name))}: {_cut(_one_line(value), VALUE_LIMIT)}"
+        if len(line) > room:
+            break
+        kept.append(line)
+        room -= len(line) + 1
+    return "\n".join(kept)
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.translate(_HARMLESS).split())
+
+
+def _cut(value: str, limit: int) -> str:
+    """The value cut at a word end; Chinese has none, and is cut at the limit."""
+    if len(value) <= limit:
+        return value
+    head, _, _ = value[: limit + 1].rpartition(" ")
+    return head or value[:limit]

@@ -1,0 +1,126 @@
+"""Opening the database: SQLite (WAL) or PostgreSQL, one short transaction at a time."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+from copydesk.errors import ConfigurationError, StoreUnavailable
+
+BUSY_SECONDS = 30  # how long a SQLite writer waits for another one before it gives up
+
+
+class Database:
+    """A pool of connections to one database; safe to share between threads.
+
+    Args:
+        url: an SQLAlchemy URL, `sqlite:///path` or `postgresql+psycopg://user:password@host/name`.
+
+    Raises:
+        ConfigurationError: the URL is malformed or names another kind of database.
+    """
+
+    def __init__(self, url: str) -> None:
+        try:
+            self.url = sa.make_url(url)
+        except sa.exc.ArgumentError as error:
+            raise ConfigurationError(
+                "COPYDESK_DATABASE_URL is not a database URL: write sqlite:///var/copydesk.db "
+                "or postgresql+psycopg://user:password@host/name"
+            ) from error
+        if self.url.drivername == "postgresql":
+            self.url = self.url.set(drivername="postgresql+psycopg")
+        if self.url.get_backend_name() not in ("sqlite", "postgresql"):
+            raise ConfigurationError(
+                f"COPYDESK_DATABASE_URL names {self.url.drivername}: use sqlite or postgresql+psycopg"
+            )
+        self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        self._engine = self._open_sqlite() if self.is_sqlite else self._open_postgresql()
+
+    def __str__(self) -> str:
+        return self.url.render_as_string(hide_password=True)
+
+    def _open_sqlite(self) -> sa.Engine:
+        if self.url.database:
+            Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
+        engine = sa.create_engine(self.url, connect_args={"timeout": BUSY_SECONDS})
+
+        @sa.event.listens_for(engine, "connect")
+        def _configure(connection: Any, _record: Any) -> None:
+            connection.isolation_level = None  # we send BEGIN ourselves, below
+            for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
+                connection.execute(f"PRAGMA {pragma}")
+
+        @sa.event.listens_for(engine, "begin")
+        def _begin(connection: sa.Connection) -> None:
+            # A reader that turns writer midway cannot wait its turn in SQLite: writers say so at once.
+            writes = connection.get_execution_options().get("writes", False)
+            connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+        return engine
+
+    def _open_postgresql(self) -> sa.Engine:
+        return sa.create_engine(self.url, pool_pre_ping=True, connect_args={"connect_timeout": 5})
+
+    @contextmanager
+    def write(self) -> Iterator[sa.Connection]:
+        """One transaction that writes: committed at the end, rolled back on any error."""
+        with (
+            self._translated(),
+            self._engine.connect().execution_options(writes=True) as connection,
+            connection.begin(),
+        ):
+            yield connection
+
+    @contextmanager
+    def read(self) -> Iterator[sa.Connection]:
+        """One transaction that only reads."""
+        with self._translated(), self._engine.connect() as connection, connection.begin():
+            yield connection
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except (sa.exc.OperationalError, sa.exc.ProgrammingError) as error:
+            cause = str(error.orig).strip().splitlines()[0]
+            if "no such table" in cause or "UndefinedTable" in type(error.orig).__name__:
+                raise StoreUnavailable(f"{self} has no Copydesk tables: run `copydesk migrate`") from error
+            if isinstance(error, sa.exc.ProgrammingError):
+                raise
+            raise StoreUnavailable(
+                f"{self} does not answer ({cause}): is the database up, is COPYDESK_DATABASE_URL right?"
+            ) from error
+
+    def _alembic(self) -> Config:
+        config = Config()
+        config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+        return config
+
+    def migrate(self) -> None:
+        """Bring the tables up to date; does nothing when they are."""
+        config = self._alembic()
+        with self.write() as connection:
+            if not self.is_sqlite:  # two deployments at once migrate one after the other
+                connection.execute(sa.text("SELECT pg_advisory_xact_lock(620060001)"))
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+
+    def check(self) -> None:
+        """Raises StoreUnavailable when the database cannot be reached or its tables are not up to date."""
+        wanted = ScriptDirectory.from_config(self._alembic()).get_current_head()
+        with self.read() as connection:
+            found = MigrationContext.configure(connection).get_current_revision()
+        if found != wanted:
+            raise StoreUnavailable(
+                f"{self} is at schema {found or 'none'}, this version needs {wanted}: run `copydesk migrate`"
+            )
+
+    def close(self) -> None:
+        self._engine.dispose()

@@ -1,0 +1,331 @@
+"""Drafts: claimed with a lease, settled on condition, decided by a person, returned by the sweep."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from copydesk.errors import IllegalMove, InputError, NotFound
+from copydesk.model import LEGAL_MOVES, OPEN, Facts, Reason, Status
+from copydesk.store.products import insert_ignoring_twins
+from copydesk.store.tables import chunks, drafts, now, products, runs, shops
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """One draft that this worker now owes, with the facts to write from."""
+
+    id: int
+    sku: str
+    facts: Facts
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What the desk made of one draft. `status` is READY, HELD or FAILED."""
+
+    draft: int
+    status: Status
+    text: str = ""
+    reasons: tuple[Reason, ...] = ()
+    asks: int = 0
+    model: str = ""
+    prompt: str = ""
+    sampling: Mapping[str, Any] | None = None
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """Which outcomes were accepted; the others were stale (asked for again) or fenced out (somebody else's now)."""
+
+    accepted: frozenset[int]
+    stale: int
+    fenced: int
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A draft as people see it."""
+
+    id: int
+    run: int
+    shop: str
+    sku: str
+    kind: str
+    language: str
+    state: Status
+    text: str
+    reasons: tuple[Reason, ...]
+    attempt: int
+    model: str | None
+    prompt: str | None
+    asks: int
+    facts: Facts
+    model_text: str | None
+    decided_by: str | None
+    sampling: Mapping[str, Any] | None
+
+
+def claim(connection: sa.Connection, run: int, chunk: int, *, token: str, lease_seconds: float) -> list[Claimed]:
+    """Take every waiting draft of a chunk; a second delivery of the same bell takes nothing.
+
+    Drafts whose product was edited since they were planned become stale first, and their successors are taken.
+    """
+    mine = sa.and_(drafts.c.run_id == run, drafts.c.chunk == chunk)
+    supersede(connection, sa.and_(mine, drafts.c.state == Status.PENDING.value))
+    connection.execute(
+        sa.update(drafts)
+        .where(mine, drafts.c.state == Status.PENDING.value)
+        .values(
+            state=Status.WRITING.value, lease_token=token, lease_until=now(lease_seconds), attempt=drafts.c.attempt + 1
+        )
+    )
+    connection.execute(sa.update(runs).where(runs.c.id == run, runs.c.started_at.is_(None)).values(started_at=now()))
+    query = (
+        sa.select(drafts.c.id, drafts.c.attempt, products.c.sku, products.c.facts)
+        .join(products)
+        .where(mine, drafts.c.lease_token == token, drafts.c.state == Status.WRITING.value)
+        .order_by(drafts.c.id)
+    )
+    return [Claimed(row.id, row.sku, Facts.from_json(row.facts), row.attempt) for row in connection.execute(query)]
+
+
+def renew(connection: sa.Connection, token: str, lease_seconds: float) -> int:
+    """Push the lease on; returns how many drafts are still this worker's."""
+    return connection.execute(
+        sa.update(drafts)
+        .where(drafts.c.lease_token == token, drafts.c.state == Status.WRITING.value)
+        .values(lease_until=now(lease_seconds))
+    ).rowcount
+
+
+def let_go(connection: sa.Connection, token: str) -> int:
+    """End the lease at once: the next sweep returns the drafts. For a worker that cannot go on."""
+    return connection.execute(
+        sa.update(drafts)
+        .where(drafts.c.lease_token == token, drafts.c.state == Status.WRITING.value)
+        .values(lease_until=now(-1))
+    ).rowcount
+
+
+def settle(connection: sa.Connection, token: str, outcomes: Sequence[Outcome]) -> Settled:
+    """Write outcomes, each on condition: the lease is still this worker's and the facts are the ones it read."""
+    facts_now = sa.select(products.c.facts_hash).where(products.c.id == drafts.c.product_id).scalar_subquery()
+    accepted = [
+        outcome.draft
+        for outcome in outcomes
+        if connection.execute(
+            sa.update(drafts)
+            .where(
+                drafts.c.id == outcome.draft,
+                drafts.c.state == Status.WRITING.value,
+                drafts.c.lease_token == token,
+                drafts.c.facts_hash == facts_now,
+            )
+            .values(
+                state=outcome.status.value,
+                outcome=outcome.status.value,
+                text=outcome.text,
+                reasons=_as_json(outcome.reasons),
+                asks=outcome.asks,
+                model=outcome.model,
+                prompt=outcome.prompt,
+                sampling=outcome.sampling,
+                prompt_tokens=outcome.prompt_tokens,
+                completion_tokens=outcome.completion_tokens,
+                lease_token=None,
+                lease_until=None,
+                settled_at=now(),
+            )
+        ).rowcount
+    ]
+    dropped = [outcome.draft for outcome in outcomes if outcome.draft not in accepted]
+    stale = (
+        supersede(
+            connection,
+            sa.and_(drafts.c.id.in_(dropped), drafts.c.lease_token == token, drafts.c.state == Status.WRITING.value),
+        )
+        if dropped
+        else 0
+    )
+    return Settled(frozenset(accepted), stale, len(dropped) - stale)
+
+
+def supersede(connection: sa.Connection, which: sa.ColumnElement[bool]) -> int:
+    """Open drafts of edited products become stale; each gets a successor with today's facts in the same chunk."""
+    facts_now = sa.select(products.c.facts_hash).where(products.c.id == drafts.c.product_id).scalar_subquery()
+    stale = list(
+        connection.scalars(
+            sa.update(drafts)
+            .where(which, drafts.c.facts_hash != facts_now)
+            .values(
+                state=Status.STALE.value,
+                outcome=Status.STALE.value,
+                lease_token=None,
+                lease_until=None,
+                settled_at=now(),
+            )
+            .returning(drafts.c.id)
+        )
+    )
+    if not stale:
+        return 0
+    kept = ("run_id", "chunk", "product_id", "kind", "recipe_hash")
+    fresh = {
+        "language": products.c.language,
+        "facts_hash": products.c.facts_hash,
+        "state": sa.literal(Status.PENDING.value),
+        "text": sa.literal(""),
+        "reasons": sa.literal([], drafts.c.reasons.type),
+        **{name: sa.literal(0) for name in ("attempt", "asks", "prompt_tokens", "completion_tokens")},
+        "created_at": now(),
+    }
+    successors = (
+        sa.select(*[drafts.c[name] for name in kept], *[value.label(name) for name, value in fresh.items()])
+        .select_from(drafts.join(products))
+        .where(drafts.c.id.in_(stale))
+    )
+    made = connection.execute(
+        insert_ignoring_twins(connection, drafts).from_select([*kept, *fresh], successors)
+    ).rowcount
+    run_ids = sa.select(drafts.c.run_id).where(drafts.c.id.in_(stale))
+    connection.execute(sa.update(runs).where(runs.c.id.in_(run_ids)).values(queued=runs.c.queued + made))
+    return len(stale)
+
+
+def return_expired(connection: sa.Connection, max_attempts: int) -> tuple[int, int]:
+    """End leases that ran out: (drafts that wait again, drafts out of attempts and therefore failed).
+
+    Their chunks wait to be rung at once: whoever held them is gone.
+    """
+    expired = sa.and_(drafts.c.state == Status.WRITING.value, drafts.c.lease_until < now())
+    reason = Reason("attempts.used_up", f"the worker stopped {max_attempts} times while writing this product")
+    failed = connection.execute(
+        sa.update(drafts)
+        .where(expired, drafts.c.attempt >= max_attempts)
+        .values(
+            state=Status.FAILED.value,
+            outcome=Status.FAILED.value,
+            reasons=_as_json([reason]),
+            lease_token=None,
+            lease_until=None,
+            settled_at=now(),
+        )
+    ).rowcount
+    returned = connection.execute(
+        sa.update(drafts)
+        .where(expired)
+        .values(state=Status.PENDING.value, lease_token=None, lease_until=None)
+        .returning(drafts.c.run_id, drafts.c.chunk)
+    ).all()
+    places = sorted({(row.run_id, row.chunk) for row in returned})
+    if places:
+        connection.execute(
+            sa.update(chunks)
+            .where(chunks.c.state == "rung", sa.tuple_(chunks.c.run_id, chunks.c.number).in_(places))
+            .values(state="waiting")
+        )
+    return len(returned), failed
+
+
+def waiting_in(connection: sa.Connection, run: int, chunk: int) -> bool:
+    """Is there a draft in the chunk that nobody has claimed?"""
+    query = sa.exists().where(drafts.c.run_id == run, drafts.c.chunk == chunk, drafts.c.state == Status.PENDING.value)
+    return bool(connection.scalar(sa.select(query)))
+
+
+def listed(
+    connection: sa.Connection,
+    *,
+    ids: Collection[int] | None = None,
+    shop: str | None = None,
+    run: int | None = None,
+    state: Status | None = None,
+    sku: str | None = None,
+    limit: int | None = None,
+) -> list[Draft]:
+    """Drafts that meet every condition given, oldest first."""
+    conditions: list[sa.ColumnElement[bool]] = []
+    if ids is not None:
+        conditions.append(drafts.c.id.in_(ids))
+    if shop is not None:
+        conditions.append(shops.c.name == shop)
+    if run is not None:
+        conditions.append(drafts.c.run_id == run)
+    if state is not None:
+        conditions.append(drafts.c.state == state.value)
+    if sku is not None:
+        conditions.append(products.c.sku == sku)
+    query = (
+        sa.select(drafts, products.c.sku, products.c.facts, shops.c.name.label("shop"))
+        .join(products, products.c.id == drafts.c.product_id)
+        .join(shops, shops.c.id == products.c.shop_id)
+        .where(*conditions)
+        .order_by(drafts.c.id)
+        .limit(limit)
+    )
+    return [_draft(row) for row in connection.execute(query)]
+
+
+def find(connection: sa.Connection, draft: int) -> Draft:
+    """One draft. Raises NotFound."""
+    found = listed(connection, ids=[draft])
+    if not found:
+        raise NotFound(f"there is no draft {draft}: `copydesk drafts list` shows them")
+    return found[0]
+
+
+def decide(connection: sa.Connection, draft: int, to: Status, *, by: str, text: str | None = None) -> None:
+    """A person's word on one draft; with `text` the person's own words replace the model's.
+
+    Raises:
+        NotFound: there is no such draft.
+        IllegalMove: the draft is in a state that does not allow it; the message names both.
+        InputError: the new text is blank.
+    """
+    if text is not None and not text.strip():
+        raise InputError("the new text is blank: reject the draft if it shall not be used")
+    allowed = [state for state, targets in LEGAL_MOVES.items() if to in targets]
+    if text is not None:
+        allowed = [*allowed, to]  # an approved draft may be edited again
+    words = {} if text is None else {"text": text, "model_text": sa.func.coalesce(drafts.c.model_text, drafts.c.text)}
+    moved = connection.execute(
+        sa.update(drafts)
+        .where(drafts.c.id == draft, drafts.c.state.in_([state.value for state in allowed]))
+        .values(state=to.value, decided_by=by, decided_at=now(), **words)
+    ).rowcount
+    if not moved:
+        state = find(connection, draft).state
+        names = ", ".join(sorted(state.value for state in allowed))
+        raise IllegalMove(f"draft {draft} is {state.value}: only a draft that is {names} can become {to.value}")
+
+
+def approve_all(connection: sa.Connection, run: int, *, by: str) -> int:
+    """Approve every ready draft of a run; returns how many."""
+    return connection.execute(
+        sa.update(drafts)
+        .where(drafts.c.run_id == run, drafts.c.state == Status.READY.value)
+        .values(state=Status.APPROVED.value, decided_by=by, decided_at=now())
+    ).rowcount
+
+
+def open_ones(connection: sa.Connection) -> int:
+    """How many drafts, of any run, a worker still owes."""
+    query = sa.select(sa.func.count()).where(drafts.c.state.in_([state.value for state in OPEN]))
+    return int(connection.scalar(query) or 0)
+
+
+def _as_json(reasons: Sequence[Reason]) -> list[dict[str, str]]:
+    return [{"code": reason.code, "message": reason.message, "span": reason.span} for reason in reasons]
+
+
+def _draft(row: sa.Row[Any]) -> Draft:
+    return Draft(
+        row.id, row.run_id, row.shop, row.sku, row.kind, row.language, Status(row.state), row.text,
+        tuple(Reason(**reason) for reason in row.reasons), row.attempt, row.model, row.prompt, row.asks,
+        Facts.from_json(row.facts), row.model_text, row.decided_by, row.sampling,
+    )  # fmt: skip

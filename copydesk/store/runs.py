@@ -1,0 +1,348 @@
+"""Runs and their chunks: planned in one transaction, rung by the relay, finalized exactly once."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from copydesk.errors import NotFound
+from copydesk.model import DESCRIPTION, OPEN, Status
+from copydesk.store.products import insert_ignoring_twins
+from copydesk.store.tables import chunks, drafts, live_texts, now, products, runs, shops
+
+RUNNING, FINISHED = "running", "finished"
+WAITING, RUNG, DONE = "waiting", "rung", "done"
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What a producer asks for.
+
+    Args:
+        recipe: how the copy is made (model, sampling, prompts, rules, voice ...), stored with the run.
+        recipe_hashes: per language, the fingerprint of everything but the facts that decides a text;
+            a product whose language is not a key is not planned.
+        skus: only these products; None for all.
+        everything: also products whose facts and recipe have not changed.
+        limit: at most this many products.
+    """
+
+    run_key: str
+    recipe: Mapping[str, Any]
+    recipe_hashes: Mapping[str, str]
+    chunk_size: int
+    everything: bool = False
+    skus: Sequence[str] | None = None
+    limit: int | None = None
+    auto_publish: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """The run that answers an order. `skipped` counts, by reason, the products that get no draft."""
+
+    run: int
+    created: bool
+    queued: int
+    skipped: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run as it stands. `counts` holds today's drafts by state, `outcomes` what the desk made of them."""
+
+    id: int
+    shop: str
+    kind: str
+    run_key: str
+    state: str
+    queued: int
+    recipe: Mapping[str, Any]
+    counts: Mapping[str, int]
+    outcomes: Mapping[str, int]
+    prompt_tokens: int
+    completion_tokens: int
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+
+    @property
+    def settled(self) -> int:
+        return sum(self.outcomes.values())
+
+    def seconds(self, until: datetime) -> float:
+        """From the first claim to the end, or to `until` while the run goes on; 0.0 before the first claim."""
+        return ((self.finished_at or until) - self.started_at).total_seconds() if self.started_at else 0.0
+
+
+def plan(connection: sa.Connection, shop_id: int, order: Order) -> Planned:
+    """Write the run, its drafts and its chunks, server-side; a run key used before gives that run again."""
+    made = connection.scalar(
+        insert_ignoring_twins(connection, runs)
+        .values(
+            shop_id=shop_id,
+            kind=DESCRIPTION,
+            run_key=order.run_key,
+            state=RUNNING,
+            recipe=dict(order.recipe),
+            auto_publish=order.auto_publish,
+            queued=0,
+            created_at=now(),
+        )
+        .returning(runs.c.id)
+    )
+    if made is None:
+        twin = connection.execute(
+            sa.select(runs.c.id, runs.c.queued).where(
+                runs.c.shop_id == shop_id, runs.c.kind == DESCRIPTION, runs.c.run_key == order.run_key
+            )
+        ).one()
+        return Planned(twin.id, created=False, queued=twin.queued, skipped={})
+    run = int(made)
+    chosen = _chosen(shop_id, order).subquery()
+    queued = _add_drafts(connection, run, chosen, order)
+    _add_chunks(connection, run)
+    connection.execute(sa.update(runs).where(runs.c.id == run).values(queued=queued))
+    if queued == 0:
+        finalize(connection, run)
+    return Planned(run, created=True, queued=queued, skipped=_skipped(connection, run, chosen))
+
+
+def _chosen(shop_id: int, order: Order) -> sa.Select[Any]:
+    """The products an order names, each with why it is, or is not, to be written ("due")."""
+    draft = drafts.alias("earlier")
+    same = sa.and_(draft.c.product_id == products.c.id, draft.c.kind == DESCRIPTION)
+    recipe_hash = sa.case(order.recipe_hashes, value=products.c.language, else_="")
+    is_open = sa.exists().where(same, draft.c.state.in_([state.value for state in OPEN]))
+    is_unchanged = sa.exists().where(
+        same,
+        draft.c.recipe_hash == recipe_hash,
+        draft.c.facts_hash == products.c.facts_hash,
+        draft.c.state.not_in([Status.STALE.value, Status.FAILED.value]),
+    )
+    conditions = [
+        (products.c.language.not_in(list(order.recipe_hashes)), "no prompt for the language"),
+        (live_texts.c.by_person.is_(True), "text edited by a person"),
+        (is_open, "already being written"),
+    ]
+    if not order.everything:
+        conditions.append((is_unchanged, "unchanged"))
+    why = sa.case(*[(condition, sa.literal(reason)) for condition, reason in conditions], else_="due")
+    query = (
+        sa.select(
+            products.c.id,
+            products.c.language,
+            products.c.facts_hash,
+            recipe_hash.label("recipe_hash"),
+            why.label("why"),
+        )
+        .outerjoin(
+            live_texts,
+            sa.and_(
+                live_texts.c.product_id == products.c.id,
+                live_texts.c.kind == DESCRIPTION,
+                live_texts.c.current.is_(True),
+            ),
+        )
+        .where(products.c.shop_id == shop_id)
+    )
+    return query if order.skus is None else query.where(products.c.sku.in_(order.skus))
+
+
+def _add_drafts(connection: sa.Connection, run: int, chosen: sa.Subquery, order: Order) -> int:
+    place = sa.func.row_number().over(order_by=chosen.c.id) - 1
+    values = {
+        "run_id": sa.literal(run),
+        "chunk": place // sa.literal(order.chunk_size),
+        "product_id": chosen.c.id,
+        "kind": sa.literal(DESCRIPTION),
+        "language": chosen.c.language,
+        "state": sa.literal(Status.PENDING.value),
+        "facts_hash": chosen.c.facts_hash,
+        "recipe_hash": chosen.c.recipe_hash,
+        "text": sa.literal(""),
+        "reasons": sa.literal([], drafts.c.reasons.type),
+        "attempt": sa.literal(0),
+        "asks": sa.literal(0),
+        "prompt_tokens": sa.literal(0),
+        "completion_tokens": sa.literal(0),
+        "created_at": now(),
+    }
+    due = sa.select(*[value.label(name) for name, value in values.items()]).where(chosen.c.why == "due")
+    due = due.order_by(chosen.c.id).limit(order.limit)
+    return int(connection.execute(insert_ignoring_twins(connection, drafts).from_select(list(values), due)).rowcount)
+
+
+def _add_chunks(connection: sa.Connection, run: int) -> None:
+    numbers = (
+        sa.select(drafts.c.run_id, drafts.c.chunk, sa.literal(WAITING), sa.literal(0))
+        .where(drafts.c.run_id == run)
+        .distinct()
+    )
+    connection.execute(sa.insert(chunks).from_select(["run_id", "number", "state", "rings"], numbers))
+
+
+def _skipped(connection: sa.Connection, run: int, chosen: sa.Subquery) -> dict[str, int]:
+    """Why products got no draft, asked before anything else happens to the run.
+
+    The run's own drafts count as "already being written" by now, so they are taken out.
+    """
+    mine = sa.select(drafts.c.product_id).where(drafts.c.run_id == run)
+    query = (
+        sa.select(chosen.c.why, sa.func.count())
+        .where(chosen.c.why != "due", chosen.c.id.not_in(mine))
+        .group_by(chosen.c.why)
+    )
+    return {str(why): int(number) for why, number in connection.execute(query)}
+
+
+def claim_bells(connection: sa.Connection, limit: int) -> list[tuple[int, int, int]]:
+    """Chunks to ring now as (run, number, times rung): at most `limit` rung ones in all, shops taking turns."""
+    rung = connection.scalar(sa.select(sa.func.count()).select_from(chunks).where(chunks.c.state == RUNG)) or 0
+    if rung >= limit:
+        return []
+    turn = sa.func.row_number().over(partition_by=runs.c.shop_id, order_by=(chunks.c.run_id, chunks.c.number))
+    waiting = (
+        sa.select(chunks.c.run_id, chunks.c.number, turn.label("turn"))
+        .join(runs, runs.c.id == chunks.c.run_id)
+        .where(chunks.c.state == WAITING)
+        .subquery()
+    )
+    chosen = (
+        sa.select(waiting.c.run_id, waiting.c.number).order_by(waiting.c.turn, waiting.c.run_id).limit(limit - rung)
+    )
+    claimed = connection.execute(
+        sa.update(chunks)
+        .where(chunks.c.state == WAITING, sa.tuple_(chunks.c.run_id, chunks.c.number).in_(chosen))
+        .values(state=RUNG, rung_at=now(), rings=chunks.c.rings + 1)
+        .returning(chunks.c.run_id, chunks.c.number, chunks.c.rings)
+    )
+    return sorted((row.run_id, row.number, row.rings) for row in claimed)
+
+
+def unring(connection: sa.Connection, bells: Sequence[tuple[int, int, int]]) -> None:
+    """The broker did not take these bells: they wait again."""
+    for run, number, rings in bells:
+        connection.execute(
+            sa.update(chunks)
+            .where(chunks.c.run_id == run, chunks.c.number == number, chunks.c.rings == rings, chunks.c.state == RUNG)
+            .values(state=WAITING)
+        )
+
+
+def wait_again(connection: sa.Connection, *, rung_before_seconds: float) -> int:
+    """Lost bells: chunks rung that long ago, with work left and nobody at it, wait to be rung again."""
+    own = sa.and_(drafts.c.run_id == chunks.c.run_id, drafts.c.chunk == chunks.c.number)
+    return connection.execute(
+        sa.update(chunks)
+        .where(
+            chunks.c.state == RUNG,
+            chunks.c.rung_at < now(-rung_before_seconds),
+            sa.exists().where(own, drafts.c.state == Status.PENDING.value),
+            ~sa.exists().where(own, drafts.c.state == Status.WRITING.value),
+        )
+        .values(state=WAITING)
+    ).rowcount
+
+
+def close_chunks(connection: sa.Connection, run: int | None = None) -> int:
+    """Chunks that owe nothing more are done."""
+    own = sa.and_(drafts.c.run_id == chunks.c.run_id, drafts.c.chunk == chunks.c.number)
+    query = sa.update(chunks).where(
+        chunks.c.state != DONE, ~sa.exists().where(own, drafts.c.state.in_([state.value for state in OPEN]))
+    )
+    return connection.execute(
+        (query if run is None else query.where(chunks.c.run_id == run)).values(state=DONE)
+    ).rowcount
+
+
+def finalize(connection: sa.Connection, run: int) -> bool:
+    """End the run if no draft of it is open; True for the one caller that ended it."""
+    still_open = sa.exists().where(drafts.c.run_id == run, drafts.c.state.in_([state.value for state in OPEN]))
+    ended = connection.execute(
+        sa.update(runs)
+        .where(runs.c.id == run, runs.c.state == RUNNING, ~still_open)
+        .values(state=FINISHED, finished_at=now())
+    ).rowcount
+    if not ended:
+        return False
+    outcomes = _outcomes(connection, [run]).get(run, {})
+    connection.execute(sa.update(runs).where(runs.c.id == run).values(outcomes=outcomes, queued=sum(outcomes.values())))
+    return True
+
+
+def running(connection: sa.Connection) -> list[int]:
+    return list(connection.scalars(sa.select(runs.c.id).where(runs.c.state == RUNNING)))
+
+
+def to_publish_by_rule(connection: sa.Connection) -> list[tuple[int, int]]:
+    """(shop id, run) of ended runs whose rule publishes and that still have ready or approved drafts."""
+    left = sa.exists().where(drafts.c.run_id == runs.c.id, drafts.c.state.in_(["ready", "approved"]))
+    query = sa.select(runs.c.shop_id, runs.c.id).where(runs.c.auto_publish.is_(True), runs.c.state == FINISHED, left)
+    return [(shop_id, run) for shop_id, run in connection.execute(query)]
+
+
+def recipe(connection: sa.Connection, run: int) -> tuple[str, Mapping[str, Any]]:
+    """The shop's name and how the run's copy is made. Raises NotFound."""
+    row = connection.execute(sa.select(shops.c.name, runs.c.recipe).join(shops).where(runs.c.id == run)).one_or_none()
+    if row is None:
+        raise NotFound(f"there is no run {run}: `copydesk status` lists them")
+    return row.name, row.recipe
+
+
+def find(connection: sa.Connection, run: int) -> Run:
+    """One run with its counts. Raises NotFound."""
+    found = latest(connection, only=run)
+    if not found:
+        raise NotFound(f"there is no run {run}: `copydesk status` lists them")
+    return found[0]
+
+
+def latest(connection: sa.Connection, limit: int = 20, only: int | None = None) -> list[Run]:
+    """The newest runs first, with their counts."""
+    query = sa.select(runs, shops.c.name.label("shop")).join(shops).order_by(runs.c.id.desc()).limit(limit)
+    rows = connection.execute(query if only is None else query.where(runs.c.id == only)).all()
+    ids = [row.id for row in rows]
+    counts, outcomes = _counts(connection, ids), _outcomes(connection, ids)
+    spent = {
+        row.run_id: (row.asked, row.written)
+        for row in connection.execute(
+            sa.select(
+                drafts.c.run_id,
+                sa.func.sum(drafts.c.prompt_tokens).label("asked"),
+                sa.func.sum(drafts.c.completion_tokens).label("written"),
+            )
+            .where(drafts.c.run_id.in_(ids))
+            .group_by(drafts.c.run_id)
+        )
+    }
+    return [
+        Run(
+            row.id, row.shop, row.kind, row.run_key, row.state, row.queued, row.recipe,
+            counts.get(row.id, {}), row.outcomes or outcomes.get(row.id, {}), *spent.get(row.id, (0, 0)),
+            row.created_at, row.started_at, row.finished_at,
+        )
+        for row in rows
+    ]  # fmt: skip
+
+
+def _counts(connection: sa.Connection, ids: Sequence[int]) -> dict[int, dict[str, int]]:
+    return _tally(connection, drafts.c.state, ids)
+
+
+def _outcomes(connection: sa.Connection, ids: Sequence[int]) -> dict[int, dict[str, int]]:
+    return _tally(connection, drafts.c.outcome, ids)
+
+
+def _tally(connection: sa.Connection, column: sa.Column[Any], ids: Sequence[int]) -> dict[int, dict[str, int]]:
+    query = (
+        sa.select(drafts.c.run_id, column, sa.func.count())
+        .where(drafts.c.run_id.in_(ids), column.is_not(None))
+        .group_by(drafts.c.run_id, column)
+    )
+    tally: dict[int, dict[str, int]] = {}
+    for run, value, number in connection.execute(query):
+        tally.setdefault(run, {})[value] = number
+    return tally

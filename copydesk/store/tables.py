@@ -1,0 +1,213 @@
+"""The ledger's tables. docs/lifecycle.md explains the states; migrations/ creates what stands here."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import FunctionElement
+
+from copydesk.model import OPEN
+
+
+class UtcDateTime(sa.types.TypeDecorator[datetime]):
+    """A moment with its zone on both databases; SQLite stores UTC without saying so."""
+
+    impl = sa.DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.astimezone(UTC).replace(tzinfo=None) if dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if dialect.name == "sqlite" else value.astimezone(UTC)
+
+
+class now(FunctionElement[datetime]):  # reads as the SQL function it is
+    """The database's clock plus some seconds: leases of several hosts are compared on one clock only."""
+
+    type = UtcDateTime()
+    inherit_cache = True
+
+    def __init__(self, plus_seconds: float = 0) -> None:
+        super().__init__(sa.literal(float(plus_seconds), sa.Float))
+
+
+@compiles(now, "sqlite")
+def _now_on_sqlite(element: now, compiler: Any, **kw: Any) -> str:
+    seconds = compiler.process(element.clauses, **kw)
+    # The layout SQLAlchemy stores, so that the text compares in order.
+    return f"strftime('%Y-%m-%d %H:%M:%f000', 'now', {seconds} || ' seconds')"
+
+
+@compiles(now, "postgresql")
+def _now_on_postgresql(element: now, compiler: Any, **kw: Any) -> str:
+    return f"clock_timestamp() + make_interval(secs => {compiler.process(element.clauses, **kw)})"
+
+
+Json = sa.JSON().with_variant(postgresql.JSONB(), "postgresql")
+Id = sa.BigInteger().with_variant(sa.Integer(), "sqlite")  # SQLite numbers rows by itself for INTEGER only
+
+metadata = sa.MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+def _id() -> sa.Column[int]:
+    return sa.Column("id", Id, primary_key=True)
+
+
+def _moment(name: str, *, always: bool = False) -> sa.Column[datetime]:
+    return sa.Column(name, UtcDateTime(), nullable=not always)
+
+
+shops = sa.Table(
+    "shops",
+    metadata,
+    _id(),
+    sa.Column("name", sa.Text, nullable=False, unique=True),
+    _moment("created_at", always=True),
+)
+
+products = sa.Table(
+    "products",
+    metadata,
+    _id(),
+    sa.Column("shop_id", Id, sa.ForeignKey("shops.id"), nullable=False),
+    sa.Column("sku", sa.Text, nullable=False),
+    sa.Column("language", sa.Text, nullable=False),
+    sa.Column("facts", Json, nullable=False),
+    sa.Column("facts_hash", sa.Text, nullable=False),
+    sa.Column("text_format", sa.Text, nullable=False),
+    sa.Column("dialect", sa.Text, nullable=False),
+    sa.Column("source", Json, nullable=False),
+    _moment("updated_at", always=True),
+    sa.UniqueConstraint("shop_id", "sku"),
+)
+
+live_texts = sa.Table(
+    "live_texts",
+    metadata,
+    _id(),
+    sa.Column("product_id", Id, sa.ForeignKey("products.id"), nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("current", sa.Boolean, nullable=False),
+    sa.Column("text", sa.Text, nullable=False),
+    sa.Column("origin", sa.Text, nullable=False),  # imported, draft, undo
+    sa.Column("by_person", sa.Boolean, nullable=False),  # then no run overwrites it
+    sa.Column("draft_id", Id, sa.ForeignKey("drafts.id")),
+    sa.Column("undo_to", sa.Integer),  # the version that undo brings back; none for the first
+    sa.Column("author", sa.Text, nullable=False),
+    _moment("created_at", always=True),
+    sa.UniqueConstraint("product_id", "kind", "version"),
+)
+sa.Index(
+    "uq_live_texts_current",
+    live_texts.c.product_id,
+    live_texts.c.kind,
+    unique=True,
+    sqlite_where=live_texts.c.current.is_(True),
+    postgresql_where=live_texts.c.current.is_(True),
+)
+
+runs = sa.Table(
+    "runs",
+    metadata,
+    _id(),
+    sa.Column("shop_id", Id, sa.ForeignKey("shops.id"), nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("run_key", sa.Text, nullable=False),  # two schedulers with one key make one run
+    sa.Column("state", sa.Text, nullable=False),  # running, finished
+    sa.Column("recipe", Json, nullable=False),
+    sa.Column("auto_publish", sa.Boolean, nullable=False),
+    sa.Column("queued", sa.Integer, nullable=False),
+    sa.Column("outcomes", Json),  # counts, written once, when the run ends
+    _moment("created_at", always=True),
+    _moment("started_at"),
+    _moment("finished_at"),
+    sa.UniqueConstraint("shop_id", "kind", "run_key"),
+)
+sa.Index(
+    "ix_runs_running",
+    runs.c.id,
+    sqlite_where=runs.c.state == "running",
+    postgresql_where=runs.c.state == "running",
+)
+
+chunks = sa.Table(
+    "chunks",
+    metadata,
+    sa.Column("run_id", Id, sa.ForeignKey("runs.id"), primary_key=True),
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("state", sa.Text, nullable=False),  # waiting, rung, done
+    sa.Column("rings", sa.Integer, nullable=False),
+    _moment("rung_at"),
+)
+sa.Index(
+    "ix_chunks_open",
+    chunks.c.state,
+    chunks.c.run_id,
+    chunks.c.number,
+    sqlite_where=chunks.c.state != "done",
+    postgresql_where=chunks.c.state != "done",
+)
+
+drafts = sa.Table(
+    "drafts",
+    metadata,
+    _id(),
+    sa.Column("run_id", Id, sa.ForeignKey("runs.id"), nullable=False),
+    sa.Column("chunk", sa.Integer, nullable=False),
+    sa.Column("product_id", Id, sa.ForeignKey("products.id"), nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("language", sa.Text, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("outcome", sa.Text),  # what the desk made of it: ready, held, failed, stale; never changes
+    sa.Column("facts_hash", sa.Text, nullable=False),
+    sa.Column("recipe_hash", sa.Text, nullable=False),
+    sa.Column("text", sa.Text, nullable=False),
+    sa.Column("model_text", sa.Text),  # the model's own words, once a person has edited them
+    sa.Column("reasons", Json, nullable=False),
+    sa.Column("attempt", sa.Integer, nullable=False),
+    sa.Column("asks", sa.Integer, nullable=False),
+    sa.Column("lease_token", sa.Text),
+    _moment("lease_until"),
+    sa.Column("model", sa.Text),
+    sa.Column("prompt", sa.Text),
+    sa.Column("sampling", Json),
+    sa.Column("prompt_tokens", sa.Integer, nullable=False),
+    sa.Column("completion_tokens", sa.Integer, nullable=False),
+    sa.Column("decided_by", sa.Text),
+    _moment("created_at", always=True),
+    _moment("settled_at"),
+    _moment("decided_at"),
+    sa.Index(None, "run_id", "chunk", "state"),
+    sa.Index(None, "run_id", "state"),
+    sa.Index(None, "product_id", "kind", "recipe_hash"),
+)
+_is_open = drafts.c.state.in_([sa.literal_column(f"'{state.value}'") for state in sorted(OPEN)])
+sa.Index(
+    "uq_drafts_open",  # one open draft per product and kind, however many producers plan at once
+    drafts.c.product_id,
+    drafts.c.kind,
+    unique=True,
+    sqlite_where=_is_open,
+    postgresql_where=_is_open,
+)
+sa.Index(
+    "ix_drafts_lease",
+    drafts.c.lease_until,
+    sqlite_where=drafts.c.state == "writing",
+    postgresql_where=drafts.c.state == "writing",
+)

@@ -1,0 +1,1 @@
+"""Asks for work and shows how it goes; never loads a model."""

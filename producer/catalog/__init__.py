@@ -1,0 +1,1 @@
+"""Catalog files: read what comes in, write back in the dialect that came in."""
