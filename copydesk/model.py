@@ -109,6 +109,19 @@ class Product:
 
 
 @dataclass(frozen=True, slots=True)
+class LiveText:
+    """A product's text as the shop shows it now."""
+
+    sku: str
+    text: str
+    title: str
+    text_format: TextFormat
+    dialect: Dialect
+    source: Mapping[str, str]
+    language: str
+
+
+@dataclass(frozen=True, slots=True)
 class Reason:
     """Why a guard refused a text: a stable code, a sentence for a person, and the span it saw ("" when none)."""
 

@@ -68,10 +68,15 @@ class Settings(BaseSettings):
     """All of Copydesk's settings with their defaults; an unknown name in copydesk.toml is an error."""
 
     model_config = SettingsConfigDict(
-        env_prefix="COPYDESK_", env_nested_delimiter="__", extra="forbid", frozen=True, nested_model_default_partial_update=True
+        env_prefix="COPYDESK_",
+        env_nested_delimiter="__",
+        extra="forbid",
+        frozen=True,
+        nested_model_default_partial_update=True,
     )
 
     data_dir: Path = Path("var")
+    models_dir: Path | None = None
     database_url: str = ""
     broker_url: str = EMBEDDED_BROKER
     broker_prefix: str = ""
@@ -86,6 +91,7 @@ class Settings(BaseSettings):
     rules: Rules = Rules()
 
     chunk_size: Annotated[int, Field(ge=1, le=1024)] = 32
+    chunks_in_flight: Positive = 3
     max_chunks_in_broker: Positive = 64
     lease_seconds: Positive = 120
     max_attempts: Positive = 3
@@ -99,6 +105,11 @@ class Settings(BaseSettings):
     def database(self) -> str:
         """The database URL; unset, a SQLite file in `data_dir`."""
         return self.database_url or f"sqlite:///{self.data_dir / 'copydesk.db'}"
+
+    @property
+    def models(self) -> Path:
+        """Where pulled models lie; unset, `models` in `data_dir`."""
+        return self.models_dir or self.data_dir / "models"
 
     def shop(self, name: str) -> Shop:
         return self.shops.get(name, Shop())
@@ -114,7 +125,9 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         path = Path(os.environ.get("COPYDESK_CONFIG", "copydesk.toml"))
         if "COPYDESK_CONFIG" in os.environ and not path.is_file():
-            raise ConfigurationError(f"COPYDESK_CONFIG names {path}, which is not a file: create it or unset the variable")
+            raise ConfigurationError(
+                f"COPYDESK_CONFIG names {path}, which is not a file: create it or unset the variable"
+            )
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, path)
 
 
@@ -129,4 +142,6 @@ def load() -> Settings:
         return Settings()
     except ValidationError as error:
         lines = [f"  {'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors()]
-        raise ConfigurationError("these settings are wrong (environment or copydesk.toml):\n" + "\n".join(lines)) from error
+        raise ConfigurationError(
+            "these settings are wrong (environment or copydesk.toml):\n" + "\n".join(lines)
+        ) from error

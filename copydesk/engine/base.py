@@ -36,6 +36,7 @@ class Finish(StrEnum):
     STOP = "stop"  # the model ended the text
     LENGTH = "length"  # it was cut at the token limit
     FAILED = "failed"  # nothing was generated; `error` says why
+    CLOSED = "closed"  # the engine was closed before it came to this request
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +66,11 @@ class Engine(Protocol):
         """Queue requests and return at once.
 
         `deliver` is called from the engine's own thread, exactly `candidates` times for each request, whatever
-        happens to it: a request that cannot be answered is delivered as FAILED, never dropped.
+        happens to it: a request that cannot be answered is delivered as FAILED or CLOSED, never dropped.
 
         Raises:
             RuntimeError: the engine is closed.
         """
 
     def close(self) -> None:
-        """Stop after the batch that decodes now; what still waits is delivered as FAILED. May be called twice."""
+        """Stop after the batch that decodes now; what still waits is delivered as CLOSED. May be called twice."""

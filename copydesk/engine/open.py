@@ -27,6 +27,4 @@ def _open_transformers(settings: Settings) -> Engine:
         raise ConfigurationError(
             f"the transformers engine is not installed ({error}): run pip install 'copydesk[worker]'"
         ) from error
-    return TransformersEngine(
-        source, name=settings.model, device=settings.device, batch_size=settings.batch_size
-    )
+    return TransformersEngine(source, name=settings.model, device=settings.device, batch_size=settings.batch_size)

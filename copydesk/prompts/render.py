@@ -80,7 +80,9 @@ def _voice_line(file: PromptFile, voice: str) -> str:
 
 def _complaint_lines(file: PromptFile, complaints: Sequence[Reason]) -> str:
     """Only the rule that was broken: a small model told which wrong number it wrote, writes it again."""
-    asked = (file.complaints.get(reason.code) or file.complaints.get(reason.code.split(".")[0]) for reason in complaints)
+    asked = (
+        file.complaints.get(reason.code) or file.complaints.get(reason.code.split(".")[0]) for reason in complaints
+    )
     return "\n".join(dict.fromkeys(line.strip() for line in asked if line))
 
 

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from copydesk.errors import IllegalMove, InputError, NotFound
 from copydesk.model import LEGAL_MOVES, OPEN, Facts, Reason, Status
-from copydesk.store.products import insert_ignoring_twins
+from copydesk.store.products import insert_selected
 from copydesk.store.tables import chunks, drafts, now, products, runs, shops
 
 
@@ -189,9 +189,7 @@ def supersede(connection: sa.Connection, which: sa.ColumnElement[bool]) -> int:
         .select_from(drafts.join(products))
         .where(drafts.c.id.in_(stale))
     )
-    made = connection.execute(
-        insert_ignoring_twins(connection, drafts).from_select([*kept, *fresh], successors)
-    ).rowcount
+    made = insert_selected(connection, drafts, successors)
     run_ids = sa.select(drafts.c.run_id).where(drafts.c.id.in_(stale))
     connection.execute(sa.update(runs).where(runs.c.id.in_(run_ids)).values(queued=runs.c.queued + made))
     return len(stale)

@@ -7,8 +7,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from copydesk.errors import NotFound
-from copydesk.model import DESCRIPTION, Dialect, Facts, Product, Status, TextFormat, fingerprint
+from copydesk.errors import InputError, NotFound
+from copydesk.model import DESCRIPTION, Dialect, Facts, LiveText, Product, Status, TextFormat, fingerprint
 from copydesk.store.tables import drafts, live_texts, now, products, shops
 
 STALE_WHEN_EDITED = (Status.READY, Status.HELD, Status.APPROVED)
@@ -35,23 +35,17 @@ class Imported:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class LiveText:
-    """A product's text as the shop shows it now."""
-
-    sku: str
-    text: str
-    title: str
-    text_format: TextFormat
-    dialect: Dialect
-    source: Mapping[str, str]
-    language: str
-
-
 def insert_ignoring_twins(connection: sa.Connection, table: sa.Table) -> Any:
     """INSERT .. ON CONFLICT DO NOTHING in the connection's dialect."""
     insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
     return insert(table).on_conflict_do_nothing()
+
+
+def insert_selected(connection: sa.Connection, table: sa.Table, query: sa.Select[Any]) -> int:
+    """INSERT .. SELECT by the query's column names, twins ignored; returns how many rows were added."""
+    names = [column.name for column in query.selected_columns]
+    statement = insert_ignoring_twins(connection, table).from_select(names, query)
+    return int(connection.execute(statement, execution_options={"preserve_rowcount": True}).rowcount)
 
 
 def add_shop(connection: sa.Connection, name: str) -> int:
@@ -69,6 +63,20 @@ def find_shop(connection: sa.Connection, name: str) -> int:
             f"there is no shop {name!r} (shops: {known}): `copydesk import products FILE --shop {name}` makes it"
         )
     return int(found)
+
+
+def find_shop_of(connection: sa.Connection, sku: str, shop: str | None) -> int:
+    """The id of the shop that has the product; `shop` is needed only when several have. Raises InputError, NotFound."""
+    if shop is not None:
+        return find_shop(connection, shop)
+    owners = connection.execute(
+        sa.select(shops.c.id, shops.c.name).join(products).where(products.c.sku == sku).order_by(shops.c.name)
+    ).all()
+    if not owners:
+        raise NotFound(f"no shop has a product {sku!r}: `copydesk drafts list` shows the keys")
+    if len(owners) > 1:
+        raise InputError(f"{sku!r} is in several shops ({', '.join(owner.name for owner in owners)}): add --shop")
+    return int(owners[0].id)
 
 
 def take_in(connection: sa.Connection, shop_id: int, batch: Sequence[Product]) -> Imported:

@@ -1,18 +1,21 @@
 """Runs and their chunks: planned in one transaction, rung by the relay, finalized exactly once."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
 from copydesk.errors import NotFound
 from copydesk.model import DESCRIPTION, OPEN, Status
-from copydesk.store.products import insert_ignoring_twins
+from copydesk.store.products import insert_ignoring_twins, insert_selected
 from copydesk.store.tables import chunks, drafts, live_texts, now, products, runs, shops
 
 RUNNING, FINISHED = "running", "finished"
+OUTCOMES = tuple(state.value for state in (Status.READY, Status.HELD, Status.FAILED, Status.STALE))
+"""What the desk can make of a draft; a run's counts of them add up to what was queued."""
 WAITING, RUNG, DONE = "waiting", "rung", "done"
 
 
@@ -49,6 +52,15 @@ class Planned:
     skipped: Mapping[str, int]
 
 
+class Bell(NamedTuple):
+    """One chunk to be rung; `rings` counts how often it has been, this time included."""
+
+    run: int
+    chunk: int
+    shop: str
+    rings: int
+
+
 @dataclass(frozen=True, slots=True)
 class Run:
     """A run as it stands. `counts` holds today's drafts by state, `outcomes` what the desk made of them."""
@@ -75,6 +87,16 @@ class Run:
     def seconds(self, until: datetime) -> float:
         """From the first claim to the end, or to `until` while the run goes on; 0.0 before the first claim."""
         return ((self.finished_at or until) - self.started_at).total_seconds() if self.started_at else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Detail:
+    """How a run stands: chunks by state, the last settled draft, leases that ran out, refusals by reason code."""
+
+    chunks: Mapping[str, int]
+    last_settled_at: datetime | None
+    lapsed: int
+    reasons: Mapping[str, int]
 
 
 def plan(connection: sa.Connection, shop_id: int, order: Order) -> Planned:
@@ -172,7 +194,7 @@ def _add_drafts(connection: sa.Connection, run: int, chosen: sa.Subquery, order:
     }
     due = sa.select(*[value.label(name) for name, value in values.items()]).where(chosen.c.why == "due")
     due = due.order_by(chosen.c.id).limit(order.limit)
-    return int(connection.execute(insert_ignoring_twins(connection, drafts).from_select(list(values), due)).rowcount)
+    return insert_selected(connection, drafts, due)
 
 
 def _add_chunks(connection: sa.Connection, run: int) -> None:
@@ -198,8 +220,8 @@ def _skipped(connection: sa.Connection, run: int, chosen: sa.Subquery) -> dict[s
     return {str(why): int(number) for why, number in connection.execute(query)}
 
 
-def claim_bells(connection: sa.Connection, limit: int) -> list[tuple[int, int, int]]:
-    """Chunks to ring now as (run, number, times rung): at most `limit` rung ones in all, shops taking turns."""
+def claim_bells(connection: sa.Connection, limit: int) -> list[Bell]:
+    """Chunks to ring now: at most `limit` rung ones in all, shops taking turns."""
     rung = connection.scalar(sa.select(sa.func.count()).select_from(chunks).where(chunks.c.state == RUNG)) or 0
     if rung >= limit:
         return []
@@ -218,18 +240,17 @@ def claim_bells(connection: sa.Connection, limit: int) -> list[tuple[int, int, i
         .where(chunks.c.state == WAITING, sa.tuple_(chunks.c.run_id, chunks.c.number).in_(chosen))
         .values(state=RUNG, rung_at=now(), rings=chunks.c.rings + 1)
         .returning(chunks.c.run_id, chunks.c.number, chunks.c.rings)
-    )
-    return sorted((row.run_id, row.number, row.rings) for row in claimed)
+    ).all()
+    shop_of = sa.select(runs.c.id, shops.c.name).join(shops).where(runs.c.id.in_({row.run_id for row in claimed}))
+    shop = {row.id: row.name for row in connection.execute(shop_of)}
+    return sorted(Bell(row.run_id, row.number, shop[row.run_id], row.rings) for row in claimed)
 
 
-def unring(connection: sa.Connection, bells: Sequence[tuple[int, int, int]]) -> None:
-    """The broker did not take these bells: they wait again."""
-    for run, number, rings in bells:
-        connection.execute(
-            sa.update(chunks)
-            .where(chunks.c.run_id == run, chunks.c.number == number, chunks.c.rings == rings, chunks.c.state == RUNG)
-            .values(state=WAITING)
-        )
+def unring(connection: sa.Connection, bells: Sequence[Bell]) -> None:
+    """The broker did not take these bells: their chunks wait again."""
+    for bell in bells:
+        mine = sa.and_(chunks.c.run_id == bell.run, chunks.c.number == bell.chunk, chunks.c.rings == bell.rings)
+        connection.execute(sa.update(chunks).where(mine, chunks.c.state == RUNG).values(state=WAITING))
 
 
 def wait_again(connection: sa.Connection, *, rung_before_seconds: float) -> int:
@@ -282,6 +303,27 @@ def to_publish_by_rule(connection: sa.Connection) -> list[tuple[int, int]]:
     left = sa.exists().where(drafts.c.run_id == runs.c.id, drafts.c.state.in_(["ready", "approved"]))
     query = sa.select(runs.c.shop_id, runs.c.id).where(runs.c.auto_publish.is_(True), runs.c.state == FINISHED, left)
     return [(shop_id, run) for shop_id, run in connection.execute(query)]
+
+
+def detail(connection: sa.Connection, run: int) -> Detail:
+    """What `copydesk status RUN` says beyond the counts."""
+    chunk_states = connection.execute(
+        sa.select(chunks.c.state, sa.func.count()).where(chunks.c.run_id == run).group_by(chunks.c.state)
+    )
+    last = connection.scalar(sa.select(sa.func.max(drafts.c.settled_at)).where(drafts.c.run_id == run))
+    lapsed = connection.scalar(
+        sa.select(sa.func.count()).where(
+            drafts.c.run_id == run, drafts.c.state == Status.WRITING.value, drafts.c.lease_until < now()
+        )
+    )
+    refused = connection.scalars(
+        sa.select(drafts.c.reasons).where(
+            drafts.c.run_id == run, drafts.c.outcome.in_([Status.HELD.value, Status.FAILED.value])
+        )
+    )
+    codes = Counter(reason["code"] for reasons in refused for reason in reasons)
+    by_state = {str(row[0]): int(row[1]) for row in chunk_states}
+    return Detail(by_state, last, lapsed or 0, dict(codes.most_common()))
 
 
 def recipe(connection: sa.Connection, run: int) -> tuple[str, Mapping[str, Any]]:

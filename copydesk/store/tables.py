@@ -117,8 +117,8 @@ sa.Index(
     live_texts.c.product_id,
     live_texts.c.kind,
     unique=True,
-    sqlite_where=live_texts.c.current.is_(True),
-    postgresql_where=live_texts.c.current.is_(True),
+    sqlite_where=sa.text("current IS 1"),
+    postgresql_where=sa.text("current IS TRUE"),
 )
 
 runs = sa.Table(

@@ -1,1 +1,29 @@
-"""Catalog files: read what comes in, write back in the dialect that came in."""
+"""Catalog files: read what comes in, write back in the dialect that came in.
+
+    for item in read(Path("products.csv")):
+        match item:
+            case Product(): ...      # everything the file says of one product
+            case TextUpdate(): ...   # the file has only key, title and description: leave the facts alone
+            case Problem(): ...      # a row that was refused (error) or is odd (warning)
+
+Problems come just before the product they speak of. Their codes are listed in producer/catalog/items.py.
+"""
+
+from producer.catalog.export import ExportReport, ExportRow, write
+from producer.catalog.items import Item, Level, Problem, TextUpdate
+from producer.catalog.markup import to_html, to_plain
+from producer.catalog.reading import FORMATS, read
+
+__all__ = [
+    "FORMATS",
+    "ExportReport",
+    "ExportRow",
+    "Item",
+    "Level",
+    "Problem",
+    "TextUpdate",
+    "read",
+    "to_html",
+    "to_plain",
+    "write",
+]

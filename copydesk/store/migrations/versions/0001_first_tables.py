@@ -157,14 +157,14 @@ def upgrade() -> None:
             ["product_id", "kind"],
             unique=True,
             sqlite_where=sa.text("current IS 1"),
-            postgresql_where=sa.text("current IS 1"),
+            postgresql_where=sa.text("current IS TRUE"),
         )
 
 
 def downgrade() -> None:
     with op.batch_alter_table("live_texts", schema=None) as batch_op:
         batch_op.drop_index(
-            "uq_live_texts_current", sqlite_where=sa.text("current IS 1"), postgresql_where=sa.text("current IS 1")
+            "uq_live_texts_current", sqlite_where=sa.text("current IS 1"), postgresql_where=sa.text("current IS TRUE")
         )
 
     op.drop_table("live_texts")

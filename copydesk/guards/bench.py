@@ -1,0 +1,67 @@
+"""The guards in their order, and one call for all of them."""
+
+import re
+from collections.abc import Callable, Iterable
+
+from copydesk.guards import chat, claims, language, numbers, shape, wordlists
+from copydesk.guards.draft import Draft
+from copydesk.model import Facts, Reason, Verdict, fingerprint
+from copydesk.settings import Rules
+
+RULES_VERSION = 1
+"""Raised whenever a guard would judge some text otherwise than before."""
+
+Rule = Callable[[Draft], Iterable[Reason]]
+
+RULES: tuple[Rule, ...] = (
+    shape.finished,
+    shape.leaked,
+    shape.repeated,
+    chat.chat,
+    shape.html,
+    shape.length,
+    language.language,
+    shape.subject,
+    numbers.numbers,
+    claims.claims,
+    claims.made_of,
+    claims.choice,
+    claims.names,
+)
+
+_QUOTES = {'"': '"', "“": "”", "'": "'", "‘": "’", "「": "」", "『": "』", "«": "»"}
+
+
+def judge(
+    text: str, facts: Facts, rules: Rules, *, finished: bool, echoes: tuple[str, ...] = (), voice: str = ""
+) -> Verdict:
+    """Everything that stands against publishing this text; a verdict without reasons is ready.
+
+    Args:
+        text: the copy, as `tidy` leaves it.
+        facts: what may be said of the product.
+        rules: the numbers the guards go by.
+        finished: False when the model was cut at its token limit.
+        echoes: phrases of the prompt that must not turn up.
+        voice: the shop's voice, which must not be recited.
+    """
+    draft = Draft(text, facts, rules, finished, echoes, voice)
+    return Verdict(tuple(reason for rule in RULES for reason in rule(draft)))
+
+
+def digest(rules: Rules) -> str:
+    """Another value whenever a number of the rules, a word list or the guards change."""
+    return fingerprint({"version": RULES_VERSION, "words": wordlists.DIGEST, "rules": rules.model_dump()})
+
+
+def tidy(text: str) -> str:
+    """The text without the white space and the one pair of quotes a model may put around it; lines become one.
+
+    >>> tidy(' "Soft by day,  warm by night." ')
+    'Soft by day, warm by night.'
+    """
+    text = re.sub(r"[ \t\u00a0]+", " ", text.strip())
+    closing = _QUOTES.get(text[:1])
+    if closing and len(text) > 1 and text.endswith(closing) and text.count(closing) == (2 if closing == text[0] else 1):
+        text = text[1:-1]
+    return text.strip()

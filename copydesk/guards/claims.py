@@ -1,0 +1,161 @@
+"""facts.claims: materials, colours, certificates, promises and names that the facts do not hold."""
+
+import re
+from collections.abc import Iterator
+from difflib import SequenceMatcher
+from functools import lru_cache
+
+from copydesk.guards.draft import Draft, facts_text, facts_words, words_of
+from copydesk.guards.wordlists import entries, word_set
+from copydesk.model import Facts, Reason
+
+def _table(*lists: str) -> dict[str, str]:
+    table: dict[str, str] = {}
+    for entry in (entry for name in lists for entry in entries(name)):
+        spellings = entry.split(" | ")
+        table |= {_key(spelling): spellings[0] for spelling in spellings}
+    return table
+
+
+def _key(spelling: str) -> str:
+    return " ".join(words_of(spelling)) if spelling.isascii() else spelling
+
+
+CLAIMS = _table("materials", "colours", "promises")
+"""Spelling, its words parted by one blank: the claim it makes."""
+
+_OPENERS: dict[str, int] = {}
+"""First word of a spelling: how many words the longest one that begins with it has."""
+for _key_words in (key.split() for key in CLAIMS if key.isascii()):
+    _OPENERS[_key_words[0]] = max(_OPENERS.get(_key_words[0], 0), len(_key_words))
+
+# In Chinese there are no blanks to look words up by; longer spellings first, so that 不锈钢 is not read as 钢.
+_CHINESE = re.compile("|".join(sorted((key for key in CLAIMS if not key.isascii()), key=len, reverse=True)))
+
+_HARMLESS = re.compile("|".join(rf"\b{phrase}" if phrase.isascii() else phrase for phrase in entries("harmless")), re.I)
+_MAKING = frozenset(
+    """made produced manufactured designed grown brewed crafted sourced imported woven knitted knit constructed fashioned built
+    blended cut sewn carved forged distilled spun prepared infused packed filled topped mixed""".split()
+)
+_VERBS = "|".join(sorted(_MAKING))
+_ORIGIN = re.compile(
+    rf"\b(?:{_VERBS}) (?:in|from) (?:the )?([A-Z]\w+)|(?:原产|产自|产地|源自)[于：:]?\s*([\u3400-\u9fff]{{2,4}})"
+)
+_MADE_OF = re.compile(
+    rf"\b(?:{_VERBS})"
+    r" (?:entirely |only |purely |completely |mostly |up )?(?:of|from|with|out of|using|in)\b((?: [\w'-]+){1,6})",
+    re.IGNORECASE,
+)
+_VAGUE = word_set("vague")
+
+# A choice nobody offers. Sizes and options may be many where a fact lists several.
+_CHOICE = re.compile(
+    r"\b(?:(?:range|variety|selection|array|choice|assortment|number|mix) of|different|various|varied|many|multiple|several|any|all|favou?rite|countless|endless|more)"
+    r" (?:[\w-]+ ){0,2}?(colou?rs?|hues?|shades?|flavou?rs?|sizes?|designs?|styles?|patterns?|fabrics?|materials?|finishes|scents?|variations?|versions?|ingredients|features)\b",
+    re.IGNORECASE,
+)
+_OF_SIZE = ("size", "option", "variation", "version")
+
+_CAPITALISED = re.compile(r"\b[A-Z][A-Za-zÀ-ÿ'’-]+")
+_BEGINNING = re.compile(r"(?:^|[.!?…:\n]|[\"“”‘'(])\s*$")
+_INITIAL = re.compile(r"\b[A-Z][a-z]{3,}")
+_ANYONES = word_set("names")
+
+
+def claims(draft: Draft) -> Iterator[Reason]:
+    """No material, colour, certificate, health claim, promise or origin that the facts do not hold."""
+    held = known_claims(draft.facts)
+    new = [spelling for spelling, claim in _claims_in(draft.text, draft.words) if claim not in held]
+    if new:
+        harmless = " ".join(found.group().casefold() for found in _HARMLESS.finditer(draft.text))
+        for spelling in new:
+            if spelling not in harmless:
+                yield Reason("facts.claims", f'says "{spelling}", which the facts do not', spelling)
+    if draft.chinese or not _MAKING.isdisjoint(draft.vocabulary):
+        yield from _origins(draft)
+
+
+def _origins(draft: Draft) -> Iterator[Reason]:
+    known = facts_text(draft.facts).casefold()
+    for origin in _ORIGIN.finditer(draft.text):
+        place = origin[1] or origin[2]
+        if place.casefold() not in known:
+            yield Reason("facts.claims", f'names an origin, "{place}", which the facts do not', origin.group())
+
+
+def made_of(draft: Draft) -> Iterator[Reason]:
+    """Whatever the product is said to be made of or with, a word of it is in the facts: no list of materials is full."""
+    for found in _MADE_OF.finditer(draft.text) if not _MAKING.isdisjoint(draft.vocabulary) else ():
+        words = [word for word in words_of(found[1]) if word not in _VAGUE]
+        if words and (words[0][0].isdigit() or facts_words(draft.facts).isdisjoint(words)):
+            yield Reason("facts.claims", f'says "{found.group()}", which the facts do not', found.group())
+
+
+def choice(draft: Draft) -> Iterator[Reason]:
+    """No range of colours, flavours or designs to choose from that the facts do not list."""
+    for found in _CHOICE.finditer(draft.text):
+        noun = found[1].casefold().rstrip("s").replace("colour", "color").replace("flavour", "flavor")
+        if not _is_offered(noun, draft.facts):
+            yield Reason("facts.claims", f'says "{found.group()}", which the facts do not offer', found.group())
+
+
+def _is_offered(noun: str, facts: Facts) -> bool:
+    named = [
+        value
+        for name, value in facts.lines()
+        if noun in name.casefold().replace("colour", "color").replace("flavour", "flavor")
+    ]
+    listed = named or ([value for _, value in facts.attributes] if noun in _OF_SIZE else [])
+    return any("," in value for value in listed)
+
+
+def names(draft: Draft) -> Iterator[Reason]:
+    """No capitalised name within a sentence that the facts do not hold: an invented brand, place or person."""
+    if draft.chinese:
+        return
+    known = facts_words(draft.facts)
+    misspelt = _misspelt_brand(draft)
+    if misspelt:
+        yield Reason("facts.claims", f'misspells the brand "{draft.facts.brand}": "{misspelt}"', misspelt)
+    for found in _CAPITALISED.finditer(draft.text):
+        name = found.group().casefold().replace("’", "'").removesuffix("'s")
+        if name in known or name in _ANYONES or known.issuperset(words_of(name)):
+            continue
+        if not _BEGINNING.search(draft.text, max(0, found.start() - 3), found.start()):
+            yield Reason("facts.claims", f'names "{found.group()}", which the facts do not', found.group())
+            return
+
+
+def _misspelt_brand(draft: Draft) -> str:
+    """A capitalised word that is nearly, but not quite, a word of the brand; also where a sentence begins."""
+    known = facts_words(draft.facts)
+    brands = [word for word in words_of(draft.facts.brand) if len(word) >= 5]
+    for word in dict.fromkeys(_INITIAL.findall(draft.text)) if brands else ():
+        plain = word.casefold()
+        if plain not in known and any(_alike(plain, brand) for brand in brands):
+            return word
+    return ""
+
+
+def _alike(word: str, brand: str) -> bool:
+    return (
+        word[0] == brand[0] and abs(len(word) - len(brand)) <= 2 and SequenceMatcher(None, word, brand).ratio() >= 0.65
+    )
+
+
+@lru_cache(maxsize=4096)
+def known_claims(facts: Facts) -> frozenset[str]:
+    """The claims that the facts themselves make."""
+    return frozenset(claim for _, claim in _claims_in(facts_text(facts), words_of(facts_text(facts))))
+
+
+def _claims_in(text: str, words: list[str]) -> Iterator[tuple[str, str]]:
+    for start, word in enumerate(words):
+        for length in range(_OPENERS.get(word, 0), 0, -1):
+            spelling = " ".join(words[start : start + length])
+            if spelling in CLAIMS:
+                yield spelling, CLAIMS[spelling]
+                break
+    if not text.isascii():
+        for found in _CHINESE.finditer(text):
+            yield found.group(), CLAIMS[found.group()]

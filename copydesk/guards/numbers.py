@@ -1,0 +1,138 @@
+"""facts.numbers: a number may be said only as the facts say it."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+
+from copydesk.guards import quantities
+from copydesk.guards.draft import Draft, facts_words
+from copydesk.guards.quantities import Measure, Numbers, Quantity
+from copydesk.guards.units import UNITS
+from copydesk.model import Facts, Reason
+
+_NAMED_UNIT = re.compile(r"[(（\[]\s*([^)）\]]+?)\s*[)）\]]|\b(\w{3,})\b")
+_CLOTHING_SIZE = re.compile(r"(?<![\w'’.-])(?:X{0,4}S|M|X{0,4}L)(?![\w'’-])")
+_TOKENS = re.compile(r"[a-z0-9]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """The numbers of one product's facts: single ones, those of sizes such as 45 x 55 cm, and model numbers."""
+
+    measures: frozenset[Measure]
+    groups: tuple[Counter[Measure], ...]
+    models: frozenset[str]
+
+
+def numbers(draft: Draft) -> Iterator[Reason]:
+    """Every number, with its unit, is one of the facts'; one joined by "x" belongs to one size of the facts."""
+    yield from _clothing_sizes(draft)
+    said = quantities.read(draft.text)
+    if not said.groups and not said.models:
+        return
+    known = known_numbers(draft.facts)
+    for model in said.models:
+        if _squashed(model) not in known.models:
+            yield Reason("facts.numbers", f'says "{model}", which the facts do not', model)
+    for group in said.groups:
+        yield from _judge_group(group, known)
+    yield from _listed_twice(said)
+
+
+@lru_cache(maxsize=4096)
+def known_numbers(facts: Facts) -> Known:
+    """The numbers of the facts, read once per product."""
+    measures: set[Measure] = set()
+    groups: list[Counter[Measure]] = []
+    models: set[str] = set()
+    for name, value in facts.lines():
+        read = quantities.read(value)
+        models.update(_model_words(value))
+        named = _unit_of(name)
+        for group in read.groups:
+            for quantity in group:
+                if named and not quantity.unit:
+                    quantity.unit, quantity.borrowed = named, True
+            if len(group) > 1:
+                groups.append(Counter(reading for quantity in group for reading in quantity.readings()))
+            else:
+                measures.update(group[0].readings())
+        for group in quantities.read(name).groups:
+            measures.update(reading for quantity in group for reading in quantity.readings())
+    return Known(frozenset(measures), tuple(groups), frozenset(models))
+
+
+def _clothing_sizes(draft: Draft) -> Iterator[Reason]:
+    for size in dict.fromkeys(_CLOTHING_SIZE.findall(draft.text)):
+        if size.casefold() not in facts_words(draft.facts):
+            yield Reason("facts.numbers", f'says size "{size}", which the facts do not', size)
+
+
+def _judge_group(group: list[Quantity], known: Known) -> Iterator[Reason]:
+    unknown = [quantity for quantity in group if not _anywhere(quantity, known)]
+    for quantity in unknown:
+        yield Reason("facts.numbers", f'says "{quantity.span}", which the facts do not', quantity.span)
+    if len(group) > 1 and not unknown and not _one_size(group, known):
+        span = " x ".join(quantity.span for quantity in group)
+        yield Reason("facts.numbers", f'says "{span}", but the facts hold no such size', span)
+
+
+def _anywhere(quantity: Quantity, known: Known) -> bool:
+    readings = list(quantity.readings())
+    return any(reading in known.measures for reading in readings) or any(
+        reading in group for group in known.groups for reading in readings
+    )
+
+
+def _one_size(group: list[Quantity], known: Known) -> bool:
+    """The facts hold this size, or its sides one by one (Width: 45 cm, Height: 55 cm). "2 x 2 l" is neither."""
+    if any(_fits(group, size) for size in known.groups):
+        return True
+    return all(
+        any(reading in known.measures and reading[0] in {"", "length"} for reading in quantity.readings())
+        for quantity in group
+    )
+
+
+def _fits(group: list[Quantity], size: Counter[Measure]) -> bool:
+    used: Counter[Measure] = Counter()
+    for quantity in group:
+        reading = next((one for one in quantity.readings() if size[one] > used[one]), None)
+        if reading is None:
+            return False
+        used[reading] += 1
+    return True
+
+
+def _listed_twice(said: Numbers) -> Iterator[Reason]:
+    """ "1l, 2l and 2l": a small model that did not know how to end its list."""
+    for numbers_in_a_row in said.lists:
+        seen: set[Measure] = set()
+        for quantity in numbers_in_a_row:
+            reading = next(quantity.readings())
+            if reading in seen:
+                yield Reason("shape.finished", f'lists "{quantity.span}" twice', quantity.span)
+                return
+            seen.add(reading)
+
+
+def _unit_of(name: str) -> str:
+    """The unit that an attribute's name carries: "Weight (g)", "Battery life hours"."""
+    for bracketed, word in _NAMED_UNIT.findall(name.casefold()):
+        if (bracketed or word) in UNITS:
+            return bracketed or word
+    return ""
+
+
+def _model_words(value: str) -> Iterator[str]:
+    """Each word, and each two or three in a row as one: "XR 500" may be written XR-500."""
+    words = _TOKENS.findall(value.casefold())
+    for length in (1, 2, 3):
+        for start in range(len(words) - length + 1):
+            yield "".join(words[start : start + length])
+
+
+def _squashed(model: str) -> str:
+    return "".join(_TOKENS.findall(model.casefold()))

@@ -1,0 +1,226 @@
+"""Numbers in running text: with their unit, as digits, fractions or words, and model numbers."""
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+from copydesk.guards.units import AMBIGUOUS, UNITS
+
+Measure = tuple[str, Fraction]
+"""Kind ("" for none) and amount in the kind's base unit."""
+
+
+@dataclass(slots=True)
+class Quantity:
+    """One number as the text writes it.
+
+    Attributes:
+        span: the words it was read from.
+        value: the bare number.
+        unit: the spelling of its unit, "" for none.
+        borrowed: the unit was taken from a later number of the same list ("1, 2.5 and 5 litres").
+    """
+
+    span: str
+    value: Fraction
+    unit: str
+    borrowed: bool = field(default=False)
+
+    def readings(self) -> Iterator[Measure]:
+        """What it may mean: one reading, or two where the unit is ambiguous or borrowed."""
+        if self.unit:
+            kind, factor = UNITS[self.unit]
+            yield kind, self.value * factor
+        if not self.unit or self.borrowed or self.unit in AMBIGUOUS:
+            yield "", self.value
+
+
+@dataclass(slots=True)
+class Numbers:
+    """All numbers of a text.
+
+    Attributes:
+        groups: numbers joined by "x" (45 x 55 cm) stand in one group, every other in a group of its own.
+        lists: numbers parted by a comma or "and" (1, 2.5 and 5 l) stand in one list.
+        models: words of letters and digits.
+    """
+
+    groups: list[list[Quantity]] = field(default_factory=list)
+    lists: list[list[Quantity]] = field(default_factory=list)
+    models: list[str] = field(default_factory=list)
+
+
+_ONES = {word: number for number, word in enumerate(
+    "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen"
+    " nineteen".split(), start=1)}  # fmt: skip
+_TENS = {word: number * 10 for number, word in enumerate(
+    "twenty thirty forty fifty sixty seventy eighty ninety".split(), start=2)}  # fmt: skip
+_SCALES = {"hundred": 100, "thousand": 1000, "million": 1_000_000, "dozen": 12}
+_WORD = "|".join(sorted([*_ONES, *_TENS, *_SCALES], key=len, reverse=True))
+
+_ZH_DIGITS = {
+    "零": 0,
+    "〇": 0,
+    "一": 1,
+    "二": 2,
+    "两": 2,
+    "三": 3,
+    "四": 4,
+    "五": 5,
+    "六": 6,
+    "七": 7,
+    "八": 8,
+    "九": 9,
+}
+_ZH_SCALES = {"十": 10, "百": 100, "千": 1000, "万": 10_000}
+_ZH_COUNTED = "个|只|件|双|支|瓶|盒|袋|片|层|档|种|款|色|口|包|罐|卷|条|块|粒|颗|张|套|枚|倍|挡|英寸|折|页|位|人|寸"
+
+_ZH_ONE_IS_NONE = frozenset("年 天 日 月 个月 周 度 块钱".split())
+"""一年四季, 一天: said of nothing measured."""
+
+_UNIT = "|".join(re.escape(unit).replace(r"\ ", r"[\s-]?") for unit in sorted(UNITS, key=len, reverse=True))
+_UNIT_ZH = "|".join(unit for unit in sorted(UNITS, key=len, reverse=True) if not unit.isascii() and unit.isalpha())
+
+_NUMBER = re.compile(
+    rf"""
+    (?P<model>(?<![a-z0-9])[a-z]+-?\d[a-z0-9]*(?:-[a-z0-9]*\d[a-z0-9]*)*)
+  | (?P<money>[$€£¥])?\s?
+    (?: (?P<digits>(?<![\d.])(?:\d+[ -]\d+/\d+ | \d+/\d+ | \d{{1,3}}(?:,\d{{3}})+(?!\d)(?:\.\d+)? | \d+(?:\.\d+)? | \.\d+))
+      | \b(?P<words>(?:half(?=[\s-](?:an?\s)?(?:{_UNIT})\b)|{_WORD})(?:[\s-](?:and\s)?(?:{_WORD}))*)\b
+      | (?P<percent>百分之)?(?P<zh>[零〇一二两三四五六七八九十百千万]+)(?=\s?(?:{_UNIT_ZH}|{_ZH_COUNTED})|(?<=百分之.)|(?<=百分之..)|(?<=百分之...))
+    )
+    (?: (?:\san?\s|\s?-?\s?)(?P<unit>{_UNIT})(?![a-z0-9]) | (?P<glued>[a-z][a-z0-9]*) )?
+    """,
+    re.VERBOSE,
+)
+_JOINT = re.compile(r"\s*(?:(?P<by>x|×|\*|by)|,(?:\s*(?:and|or))?|、|和|或|至|到|~|～|-|–|—|/|and|or|to|&)\s*")
+# Where a number may begin. The long pattern is tried there only: tried everywhere, it cost four times all other guards.
+_BEGIN = re.compile(r"[a-z]++(?:-?\d)?+|[$€£¥.]?\d|[$€£¥]|[零〇一二两三四五六七八九十百千万]")
+_WORDS = frozenset([*_ONES, *_TENS, *_SCALES, "half"])
+
+
+def read(text: str) -> Numbers:
+    """Every number of the text, in order.
+
+    >>> [(q.span, q.unit) for group in read("45 x 55cm, or 1-9/16 in").groups for q in group]
+    [('45', 'cm'), ('55cm', 'cm'), ('1-9/16 in', 'in')]
+    """
+    numbers = Numbers()
+    plain = _plain(text)
+    chain: list[tuple[Quantity, bool]] = []
+    end = -1
+    written = text if len(text) == len(plain) else plain
+    for found in _numbers_in(plain):
+        span = written[found.start() : found.end()].strip()
+        quantity = _prefixed(found["model"], span) if found["model"] else _quantity(found, span)
+        if quantity is None:
+            continue
+        if isinstance(quantity, str):
+            numbers.models.append(quantity)
+            continue
+        joint = _JOINT.fullmatch(plain, end, found.start()) if chain else None
+        if chain and joint is None:
+            _close(chain, numbers)
+            chain = []
+        chain.append((quantity, bool(joint and joint["by"])))
+        end = found.end()
+    _close(chain, numbers)
+    return numbers
+
+
+def _numbers_in(plain: str) -> Iterator[re.Match[str]]:
+    end = 0
+    for begin in _BEGIN.finditer(plain):
+        if begin.start() >= end and (
+            not begin.group().isalpha() or begin.group() in _WORDS or not begin.group().isascii()
+        ):
+            found = _NUMBER.match(plain, begin.start())
+            if found:
+                end = found.end()
+                yield found
+
+
+def _plain(text: str) -> str:
+    """Full-width digits, vulgar fractions and superscripts as plain characters; lower case."""
+    text = re.sub(r"(?<=\d)([¼-¾⅐-⅞])", r" \1", text)
+    return unicodedata.normalize("NFKC", text).replace("⁄", "/").replace("’", "'").casefold()
+
+
+def _prefixed(token: str, span: str) -> Quantity | str:
+    """ "size-40" is a word and a number; "xr-500" is a model."""
+    word, dash, digits = token.partition("-")
+    return Quantity(span, Fraction(digits), "") if dash and len(word) > 3 and digits.isdigit() else span
+
+
+def _quantity(found: re.Match[str], span: str) -> Quantity | str | None:
+    """The number found; as text when it is a model number ("4k"), None when it counts nothing ("one of")."""
+    if found["glued"]:
+        return span
+    unit = "%" if found["percent"] else re.sub(r"[\s-]+", " ", found["unit"] or "") or (found["money"] or "")
+    # "one of", "no one", "this one": a pronoun, unless something is measured with it.
+    if found["words"] == "one" and (not unit or unit in AMBIGUOUS):
+        return None
+    if found["zh"] == "一" and (not unit or unit in _ZH_ONE_IS_NONE):
+        return None
+    return Quantity(span, _value(found), unit)
+
+
+def _value(found: re.Match[str]) -> Fraction:
+    if found["digits"]:
+        return _from_digits(found["digits"])
+    return Fraction(_from_words(found["words"])) if found["words"] else Fraction(_from_chinese(found["zh"]))
+
+
+def _from_digits(digits: str) -> Fraction:
+    whole, _, fraction = digits.replace("-", " ").rpartition(" ")
+    if "/" in fraction:
+        top, bottom = fraction.split("/")
+        return Fraction(whole or 0) + (Fraction(int(top), int(bottom)) if int(bottom) else Fraction(0))
+    return Fraction(digits.replace(",", ""))
+
+
+def _from_words(words: str) -> Fraction:
+    total = current = 0
+    for word in re.split(r"[\s-]+", words):
+        if word == "half":
+            return Fraction(1, 2)
+        if word in _SCALES:
+            current = max(current, 1) * _SCALES[word]
+            if _SCALES[word] >= 1000:
+                total, current = total + current, 0
+        else:
+            current += _ONES.get(word, 0) + _TENS.get(word, 0)
+    return Fraction(total + current)
+
+
+def _from_chinese(numeral: str) -> int:
+    if not any(sign in _ZH_SCALES for sign in numeral):
+        return int("".join(str(_ZH_DIGITS[sign]) for sign in numeral))
+    total = section = digit = 0
+    for sign in numeral:
+        if sign in _ZH_DIGITS:
+            digit = _ZH_DIGITS[sign]
+        elif sign == "万":
+            total, section, digit = (total + section + digit) * 10_000, 0, 0
+        else:
+            section, digit = section + max(digit, 1) * _ZH_SCALES[sign], 0
+    return total + section + digit
+
+
+def _close(chain: list[tuple[Quantity, bool]], numbers: Numbers) -> None:
+    """End a list of numbers: those without a unit borrow the next one's, and those joined by "x" make one group."""
+    unit = ""
+    for quantity, _ in reversed(chain):
+        if quantity.unit:
+            unit = quantity.unit
+        elif unit:
+            quantity.unit, quantity.borrowed = unit, True
+    for quantity, joined in chain:
+        if joined:
+            numbers.groups[-1].append(quantity)
+        else:
+            numbers.groups.append([quantity])
+    if not any(joined for _, joined in chain):
+        numbers.lists.append([quantity for quantity, _ in chain])

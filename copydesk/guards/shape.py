@@ -1,0 +1,139 @@
+"""The form of a text: finished, without repetition or prompt text, of the right length, plain, naming the product."""
+
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+from itertools import pairwise
+
+from copydesk.guards.draft import Draft, facts_text, facts_words, words_of
+from copydesk.guards.wordlists import word_set
+from copydesk.model import Facts, Reason
+
+_ENDS = re.compile(r"[.!?。！？…][\"”’'）)」』]*$")
+_TAG = re.compile(r"</?[a-zA-Z][^<>]*>|<!--|&(?:[a-zA-Z]{2,8}|#\d{1,6});")
+
+REPEATED_RUN = 4
+"""Words: of 400 good descriptions none repeated four that were not the product's own name."""
+
+REPEATED_RUN_ZH = 7
+"""Characters."""
+
+_JOINTS = frozenset({"and", "or"})
+_TWICE_IS_FINE = word_set("twice")
+
+SHORT_TITLE = 3
+"""Words: in up to this many every one is asked for, for a small model writes "Poli Shirt" and "parrot cinch"."""
+
+VOICE_RUN = 5
+"""Words of the shop's voice in a row that count as reciting it."""
+
+_GLUE = word_set("glue")
+
+
+def finished(draft: Draft) -> Iterator[Reason]:
+    """The text ends, and with a full sentence."""
+    if not draft.text.strip():
+        yield Reason("shape.finished", "there is no text")
+    elif not draft.finished:
+        yield Reason("shape.finished", "was cut off at the model's token limit", draft.text[-30:])
+    elif not _ENDS.search(draft.text):
+        yield Reason("shape.finished", "the last sentence is not finished", draft.sentences[-1][-60:])
+
+
+def leaked(draft: Draft) -> Iterator[Reason]:
+    """No phrase of the worked example, of the instructions or of the shop's voice, unless the facts hold it."""
+    text = f" {' '.join(draft.words)} "
+    for phrase, words in _phrases(draft.echoes):
+        if words in text and words not in _facts_line(draft.facts):
+            yield Reason("shape.finished", f'repeats "{phrase}" from the instructions', phrase)
+            return
+    for words in _voice_runs(draft.voice):
+        if words in text and words not in _facts_line(draft.facts):
+            yield Reason("shape.finished", "recites the shop's voice instead of using it", words.strip())
+            return
+
+
+@lru_cache(maxsize=64)
+def _phrases(echoes: tuple[str, ...]) -> list[tuple[str, str]]:
+    """Each phrase as it is written, and as it is looked for: its words between blanks."""
+    return [(phrase, f" {' '.join(words_of(phrase))} ") for phrase in echoes if words_of(phrase)]
+
+
+@lru_cache(maxsize=64)
+def _voice_runs(voice: str) -> list[str]:
+    return [f" {' '.join(run)} " for run in _runs(words_of(voice), VOICE_RUN)]
+
+
+@lru_cache(maxsize=4096)
+def _facts_line(facts: Facts) -> str:
+    return f" {' '.join(words_of(facts_text(facts)))} "
+
+
+def repeated(draft: Draft) -> Iterator[Reason]:
+    """No sentence twice, no run of words twice, no word twice in a row or on both sides of "and"."""
+    seen: set[tuple[str, ...]] = set()
+    for sentence, words in zip(draft.sentences, map(tuple, draft.sentence_words), strict=True):
+        if words in seen:
+            yield Reason("shape.finished", "says the same sentence twice", sentence)
+            return
+        seen.add(words)
+    span = _repeated_run(draft) or ("" if draft.chinese else _stutter(draft.words))
+    if span:
+        yield Reason("shape.finished", f'repeats "{span}"', span)
+
+
+def _repeated_run(draft: Draft) -> str:
+    own = facts_words(draft.facts) | _GLUE
+    length, joint = (REPEATED_RUN_ZH, "") if draft.chinese else (REPEATED_RUN, " ")
+    seen: set[tuple[str, ...]] = set()
+    for run in _runs(draft.words, length):
+        if run in seen and not own.issuperset(run):
+            return joint.join(run)
+        seen.add(run)
+    return ""
+
+
+def _stutter(words: list[str]) -> str:
+    for first, second in pairwise(words):
+        if first == second and first.isalpha() and first not in _TWICE_IS_FINE:
+            return f"{first} {second}"
+    for place, word in enumerate(words):
+        if word in _JOINTS and place:
+            after = place + 2 if words[place + 1 : place + 2] == ["even"] else place + 1
+            if words[place - 1] in words[after : after + 1] and words[place - 1] not in _TWICE_IS_FINE:
+                return " ".join(words[place - 1 : after + 1])
+    return ""
+
+
+def html(draft: Draft) -> Iterator[Reason]:
+    """Copy is plain text: the shop's format is put on when it is published."""
+    tag = _TAG.search(draft.text)
+    if tag:
+        yield Reason("shape.html", f'holds the markup "{tag.group()}", but must be plain text', tag.group())
+
+
+def length(draft: Draft) -> Iterator[Reason]:
+    """Within the shop's limits: words, or in Chinese characters."""
+    rules = draft.rules
+    low, high, unit = (
+        (rules.min_chars_zh, rules.max_chars_zh, "characters")
+        if draft.chinese
+        else (rules.min_words, rules.max_words, "words")
+    )
+    if draft.size < low:
+        yield Reason("shape.length", f"has {draft.size} {unit}, at least {low} are wanted")
+    elif draft.size > high:
+        yield Reason("shape.length", f"has {draft.size} {unit}, at most {high} are wanted")
+
+
+def subject(draft: Draft) -> Iterator[Reason]:
+    """The text names its product: each word of a short title, most words of a long one, in either number."""
+    title = list(dict.fromkeys(word for word in words_of(draft.facts.title) if word not in _GLUE))
+    said = draft.vocabulary
+    missing = [word for word in title if said.isdisjoint((word, word + "s", word.removesuffix("s")))]
+    if len(missing) > (0 if len(title) <= SHORT_TITLE else len(title) * 0.4):
+        yield Reason("words", f'does not name the product "{draft.facts.title}": "{" ".join(missing)}" is missing')
+
+
+def _runs(words: list[str], length: int) -> Iterator[tuple[str, ...]]:
+    return zip(*(words[start:] for start in range(length)), strict=False)

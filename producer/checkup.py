@@ -1,0 +1,113 @@
+"""`copydesk doctor`: each part is tried for real; what fails says how to mend it."""
+
+import importlib.util
+import shutil
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+
+from copydesk import settings as copydesk_settings
+from copydesk.engine import models
+from copydesk.errors import CopydeskError
+from copydesk.settings import Settings
+from copydesk.store import Database, drafts
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One part: what was found, and what to do about it ("" when it is well)."""
+
+    part: str
+    found: str
+    remedy: str = ""
+
+
+def all_checks() -> list[Check]:
+    """Every check, in the order in which one would mend them."""
+    try:
+        settings = copydesk_settings.load()
+    except CopydeskError as error:
+        return [Check("settings", "wrong", str(error))]
+    checks: list[Callable[[Settings], Check]] = [database, model, engine, flower]
+    own = [check(settings) for check in checks]
+    return [Check("settings", f"data in {settings.data_dir.resolve()}"), *own, broker(), broker_safety(), worker()]
+
+
+def database(settings: Settings) -> Check:
+    try:
+        opened = Database(settings.database)
+        opened.check()
+        with opened.read() as connection:
+            waiting = drafts.open_ones(connection)
+        opened.close()
+    except CopydeskError as error:
+        return Check("database", "not usable", str(error))
+    return Check("database", f"{opened}, {waiting} drafts to write")
+
+
+def broker() -> Check:
+    from tasks import bells
+
+    try:
+        return Check("broker", f"answers, {bells.queued()} chunks queued")
+    except bells.BrokerAway as error:
+        return Check("broker", str(error), "start it (`copydesk up` has one) or set COPYDESK_BROKER_URL")
+
+
+def broker_safety() -> Check:
+    from tasks import bells
+
+    try:
+        kept = bells.durability()
+    except bells.BrokerAway:
+        return Check("broker safety", "unknown: the broker is away")
+    wrong = [f"{name} {value}" for name, value in kept.items() if value != bells.SAFE[name]]
+    remedy = f"set {', '.join(f'{name} {value}' for name, value in bells.SAFE.items())} in its configuration"
+    return Check("broker safety", ", ".join(wrong) or "append-only file, no eviction", remedy if wrong else "")
+
+
+def worker() -> Check:
+    from tasks import bells
+
+    try:
+        listening = bells.listening_workers()
+    except bells.BrokerAway:
+        return Check("worker", "unknown: the broker is away")
+    remedy = "" if listening else "start one: `copydesk up`, or celery -A workers.main worker"
+    return Check("worker", ", ".join(listening) or "none listens", remedy)
+
+
+def model(settings: Settings) -> Check:
+    if settings.engine == "scripted":
+        return Check("model", "none: the scripted engine needs none")
+    try:
+        return Check("model", f"{settings.model} at {models.resolve(settings.model, settings.models)}")
+    except CopydeskError as error:
+        return Check("model", settings.model, str(error))
+
+
+def engine(settings: Settings) -> Check:
+    if settings.engine == "scripted":
+        return Check("engine", "scripted: it writes no real copy", "set COPYDESK_ENGINE=transformers")
+    missing = [name for name in ("torch", "transformers") if importlib.util.find_spec(name) is None]
+    if missing:
+        remedy = "pip install 'copydesk[worker]' (a machine that only asks for work does not need it)"
+        return Check("engine", f"{' and '.join(missing)} not installed", remedy)
+    return Check("engine", f"transformers {version('transformers')}, torch {version('torch')}, {gpus()}")
+
+
+def gpus() -> str:
+    """What the NVIDIA driver lists; asking torch would load it."""
+    program = shutil.which("nvidia-smi")
+    if program is None:
+        return "no NVIDIA GPU: it runs on the CPU"
+    listed = subprocess.run([program, "--list-gpus"], capture_output=True, text=True, check=False, timeout=20)
+    return f"{len(listed.stdout.splitlines())} NVIDIA GPU(s)"
+
+
+def flower(settings: Settings) -> Check:
+    try:
+        return Check("flower", f"{version('flower')}, port {settings.flower_port} on loopback")
+    except PackageNotFoundError:
+        return Check("flower", "not installed", "pip install 'copydesk[flower]'")

@@ -1,0 +1,43 @@
+"""`copydesk`: the command line. Exit status 0, 1 when items or services failed, 2 when it was used wrongly.
+
+Nothing heavy is imported before a command runs, so that `copydesk --help` answers at once.
+"""
+
+import sys
+
+import typer
+
+from copydesk.errors import ConfigurationError, CopydeskError, IllegalMove, InputError
+from producer.commands import catalog, operating, review, writing
+
+FAILED, MISUSED, INTERRUPTED = 1, 2, 130
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    help="Writes a shop's product copy: a producer asks, GPU workers write, guards judge, people approve.",
+)
+for commands in (catalog, writing, review, operating):
+    commands.add_to(app)
+
+
+def main() -> None:
+    """The console script; errors that Copydesk raises on purpose are one line without a traceback."""
+    try:
+        app()
+    except (InputError, ConfigurationError, IllegalMove) as error:
+        _end(f"error: {error}", MISUSED)
+    except CopydeskError as error:
+        _end(f"error: {error}", FAILED)
+    except KeyboardInterrupt:
+        _end("interrupted", INTERRUPTED)
+
+
+def _end(message: str, status: int) -> None:
+    typer.echo(message, err=True)
+    sys.exit(status)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,55 @@
+"""`copydesk import` and `copydesk export`: catalog files in and out."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from producer.commands import AsJson, Shop
+
+imports = typer.Typer(no_args_is_help=True, help="Take in what a shop has.")
+exports = typer.Typer(no_args_is_help=True, help="Write files that a shop takes back.")
+
+
+def add_to(app: typer.Typer) -> None:
+    app.add_typer(imports, name="import")
+    app.add_typer(exports, name="export")
+
+
+@imports.command("products")
+def import_products(
+    file: Annotated[Path, typer.Argument(help="The catalog file.")],
+    shop: Shop,
+    file_format: Annotated[str, typer.Option("--format", help="auto, shopify, woocommerce or jsonl.")] = "auto",
+    report: Annotated[Path | None, typer.Option(help="Where the row-level report goes.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Take in a catalog file: new products, edited ones, and what is wrong with which row."""
+    from producer import importing
+    from producer import report as reports
+    from producer.opening import ledger
+
+    with ledger() as (settings, database):
+        where = report or settings.data_dir / "reports" / f"import-{shop}-{file.stem}.csv"
+        taken = importing.take_in(database, shop, file, file_format, where)
+    reports.show_import(taken, as_json=as_json)
+    raise typer.Exit(1 if taken.errors else 0)
+
+
+@exports.command("products")
+def export_products(
+    file: Annotated[Path, typer.Argument(help="The file to write; replaced when it exists.")],
+    shop: Shop,
+    file_format: Annotated[str, typer.Option("--format", help="shopify, woocommerce or jsonl.")],
+    as_json: AsJson = False,
+) -> None:
+    """Write the texts that Copydesk changed in a shop: key, title and description, nothing else."""
+    from copydesk.store import products
+    from producer import catalog
+    from producer import report as reports
+    from producer.opening import ledger
+
+    with ledger() as (_, database), database.read() as connection:
+        texts = products.written_texts(connection, products.find_shop(connection, shop))
+        written = catalog.write(texts, file, file_format)
+    reports.show_export(written, file, as_json=as_json)

@@ -1,0 +1,76 @@
+"""`copydesk describe`, `status` and `watch`: ask for copy and see how it goes."""
+
+from typing import Annotated
+
+import typer
+
+from producer.commands import AsJson, Shop
+
+
+def add_to(app: typer.Typer) -> None:
+    app.command()(describe)
+    app.command()(status)
+    app.command()(watch)
+
+
+def describe(
+    shop: Shop,
+    everything: Annotated[
+        bool, typer.Option("--all/--changed", help="All products, or only what changed since it was last written.")
+    ] = False,
+    sku: Annotated[list[str] | None, typer.Option(help="Only this product; may be given several times.")] = None,
+    candidates: Annotated[
+        int | None, typer.Option(min=1, max=16, help="Texts per ask; above 1 always samples.")
+    ] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="At most this many products.")] = None,
+    key: Annotated[str | None, typer.Option(help="Run key: a second run with the same key is the first one.")] = None,
+    wait: Annotated[bool, typer.Option("--wait", help="Watch the run to its end.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Enqueue descriptions for a shop's catalog."""
+    from copydesk.jobs import descriptions
+    from producer import asking, report, watching
+    from producer.opening import ledger
+
+    with ledger() as (settings, database):
+        planned = descriptions.plan(
+            database,
+            settings,
+            shop,
+            key or asking.new_key(),
+            everything=everything,
+            skus=sku,
+            candidates=candidates,
+            limit=limit,
+            auto_publish=settings.shop(shop).auto_publish,
+        )
+        asking.ring(settings, database, planned)
+        run = watching.watch(database, planned.run, quiet=as_json) if wait else watching.find(database, planned.run)
+    report.show_planned(planned, run, as_json=as_json)
+    raise typer.Exit(1 if run.outcomes.get("failed") else 0)
+
+
+def status(
+    run: Annotated[int | None, typer.Argument(help="A run's number; left out, the latest runs are listed.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Is it moving, what is stuck, and why."""
+    from copydesk.store import runs
+    from producer import report
+    from producer.opening import ledger
+
+    with ledger() as (_, database), database.read() as connection:
+        if run is None:
+            report.show_runs(runs.latest(connection), as_json=as_json)
+        else:
+            report.show_run(runs.find(connection, run), runs.detail(connection, run), as_json=as_json)
+
+
+def watch(run: Annotated[int, typer.Argument(help="The run's number.")]) -> None:
+    """Follow a run to its end: progress, rate, remaining time, outcomes. Ctrl-C stops only the watching."""
+    from producer import watching
+    from producer.opening import ledger
+
+    with ledger() as (_, database):
+        ended = watching.watch(database, run)
+    raise typer.Exit(1 if ended.outcomes.get("failed") else 0)

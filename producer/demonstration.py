@@ -1,0 +1,122 @@
+"""`copydesk demo`: the main job from end to end on embedded parts, with a database and a broker of its own."""
+
+import json
+from datetime import UTC, datetime
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from copydesk.engine import models
+from copydesk.errors import ModelError
+from copydesk.jobs import descriptions, publishing
+from copydesk.settings import Settings
+from copydesk.store import Database, drafts, products
+from copydesk.store.runs import OUTCOMES, Planned
+from producer import asking, catalog, importing, watching
+from producer.services import Services, free_port, labelled
+
+SHOP = "fernhill"
+CATALOG = "catalog-shopify.csv"
+LEADER = "demo"  # decisions of the demo are recorded under this name
+START_SECONDS = 120.0
+
+
+def run(settings: Settings) -> int:
+    """Run the demo in `<data_dir>/demo`; returns the exit status. Run again, it finds nothing changed."""
+    folder = settings.data_dir / "demo"
+    folder.mkdir(parents=True, exist_ok=True)
+    own = settings.model_copy(
+        update={
+            "data_dir": folder,
+            "models_dir": settings.models,
+            "database_url": f"sqlite:///{folder / 'copydesk.db'}",
+            "broker_url": f"redis://127.0.0.1:{free_port()}/0",
+            "flower_port": free_port(),
+        }
+    )
+    database = Database(own.database)
+    database.migrate()
+    try:
+        return _walk(own, database, folder)
+    finally:
+        database.close()
+
+
+def _walk(settings: Settings, database: Database, folder: Path) -> int:
+    _say("1. the shop's catalog goes in")
+    with as_file(files("producer") / "examples" / CATALOG) as file:
+        taken = importing.take_in(database, SHOP, file, "auto", folder / "import-report.csv")
+    done = taken.imported
+    _say(f"   {done.new} new, {done.changed} changed, {done.unchanged} unchanged; {taken.warnings} warnings")
+    _say("2. a run is planned: what changed since the last one")
+    planned = descriptions.plan(database, settings, SHOP, asking.new_key())
+    _say(f"   run {planned.run}: {planned.queued} queued; left out: {dict(planned.skipped) or 'none'}")
+    if planned.queued:
+        _write(settings, database, planned, folder)
+    _say("4. ready drafts are approved (the demo plays the merchandiser) and published; the export is written")
+    exported = _publish(database, planned.run, folder / "export-shopify.csv")
+    _say(f"   {exported.written} texts in {folder / 'export-shopify.csv'}")
+    summary = _summary(settings, database, planned.run)
+    (folder / "summary.json").write_text(json.dumps(summary, indent=2) + "\n", "utf-8")
+    _say(f"5. {folder / 'summary.json'}: {json.dumps(summary)}")
+    _say(f"   look: COPYDESK_DATABASE_URL={settings.database} copydesk drafts list --state held")
+    return 1 if summary["failed"] else 0
+
+
+def _write(settings: Settings, database: Database, planned: Planned, folder: Path) -> None:
+    """Start the services, ring for the run, and watch it to its end."""
+    from tasks import flower
+
+    _have_model(settings)
+    log = folder / "services.log"
+    with log.open("w", encoding="utf-8") as stream, Services(settings, labelled(stream)) as services:
+        services.start_broker()
+        services.start_flower()
+        services.start_beat()
+        services.start_worker()
+        _say(f"3. broker, worker, beat and Flower run (their output: {log})")
+        _say(f"   Flower shows each chunk: http://127.0.0.1:{settings.flower_port} (login {flower.login(settings)})")
+        asking.wait_for_worker(services, START_SECONDS)
+        asking.ring(settings, database, planned)
+        watching.watch(database, planned.run)
+
+
+def _have_model(settings: Settings) -> None:
+    try:
+        models.resolve(settings.model, settings.models)
+    except ModelError:
+        _say(f"   pulling the model {settings.model} (once)")
+        models.pull(settings.model, settings.models)
+
+
+def _publish(database: Database, run: int, file: Path) -> catalog.ExportReport:
+    with database.write() as connection:
+        shop_id = products.find_shop(connection, SHOP)
+        drafts.approve_all(connection, run, by=LEADER)
+    publishing.publish(database, shop_id, by=LEADER)
+    with database.read() as connection:
+        return catalog.write(products.written_texts(connection, shop_id), file, "shopify")
+
+
+def _summary(settings: Settings, database: Database, run: int) -> dict[str, Any]:
+    ended = watching.find(database, run)
+    seconds = ended.seconds(datetime.now(UTC))
+    with database.read() as connection:
+        model_calls = sum(draft.asks for draft in drafts.listed(connection, run=run))
+    return {
+        "queued": ended.queued,
+        **{name: ended.outcomes.get(name, 0) for name in OUTCOMES},
+        "items_per_s": round(ended.settled / seconds, 2) if seconds else 0.0,
+        "tokens_per_s": round(ended.completion_tokens / seconds, 1) if seconds else 0.0,
+        "model_calls": model_calls,
+        "model": settings.model,
+        "engine": settings.engine,
+        "broker": "embedded Valkey",
+        "database": "SQLite",
+    }
+
+
+def _say(line: str) -> None:
+    typer.echo(line)

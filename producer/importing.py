@@ -1,0 +1,109 @@
+"""From a catalog file into the ledger, in batches, with a report of every row that was wrong."""
+
+import csv
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TextIO
+
+from copydesk.model import Product
+from copydesk.store import Database, products
+from copydesk.store.products import Imported
+from producer import catalog
+from producer.catalog import Level, Problem, TextUpdate
+
+BATCH = 500
+COLUMNS = ("line", "sku", "level", "code", "message")
+
+
+@dataclass(slots=True)
+class Taken:
+    """What an import did. `report` is None when there was nothing to report."""
+
+    imported: Imported = field(default_factory=Imported)
+    problems: Counter[str] = field(default_factory=Counter)
+    errors: int = 0
+    warnings: int = 0
+    report: Path | None = None
+
+
+def take_in(database: Database, shop: str, file: Path, file_format: str, report: Path) -> Taken:
+    """Import a file; a bad row is reported and never stops the others.
+
+    Raises:
+        InputError: the file as a whole cannot be used; nothing was stored.
+    """
+    items = catalog.read(file, file_format)
+    first = next(items, None)  # an unusable file says so here, before the shop is made
+    taken = Taken()
+    with database.write() as connection:
+        shop_id = products.add_shop(connection, shop)
+    with _Report(report, taken) as write:
+        for batch in _batches(first, items):
+            _take_in_batch(database, shop_id, batch, taken, write)
+    return taken
+
+
+def _batches(first: catalog.Item | None, rest: Iterator[catalog.Item]) -> Iterator[list[catalog.Item]]:
+    batch = [] if first is None else [first]
+    for item in rest:
+        batch.append(item)
+        if len(batch) == BATCH:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def _take_in_batch(
+    database: Database, shop_id: int, batch: list[catalog.Item], taken: Taken, report: "_Report"
+) -> None:
+    whole = [item for item in batch if isinstance(item, Product)]
+    updates = {item.sku: item for item in batch if isinstance(item, TextUpdate) and item.description is not None}
+    for item in batch:
+        if isinstance(item, Problem):
+            report.add(item)
+    with database.write() as connection:
+        if whole:
+            taken.imported += products.take_in(connection, shop_id, whole)
+        if updates:
+            texts = {sku: update.description or "" for sku, update in updates.items()}
+            changed = products.take_in_texts(connection, shop_id, texts)
+            taken.imported += changed
+            for sku in changed.unknown:
+                report.add(_unknown(updates[sku]))
+
+
+def _unknown(update: TextUpdate) -> Problem:
+    message = "the shop has no such product, and the file holds no facts of it: import the full catalog first"
+    return Problem(update.line, update.sku, Level.ERROR, "sku.unknown", message)
+
+
+class _Report:
+    """The report file, made with the first problem."""
+
+    def __init__(self, path: Path, taken: Taken) -> None:
+        self.path = path
+        self.taken = taken
+        self.stream: TextIO | None = None
+
+    def __enter__(self) -> "_Report":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.stream is not None:
+            self.stream.close()
+
+    def add(self, problem: Problem) -> None:
+        if self.stream is None:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self.stream = self.path.open("w", encoding="utf-8", newline="")
+            csv.writer(self.stream).writerow(COLUMNS)
+            self.taken.report = self.path
+        csv.writer(self.stream).writerow([getattr(problem, name) for name in COLUMNS])
+        self.taken.problems[problem.code] += 1
+        if problem.level is Level.ERROR:
+            self.taken.errors += 1
+        else:
+            self.taken.warnings += 1

@@ -1,0 +1,199 @@
+"""What the commands print: a table for people, JSON with --json."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from copydesk.engine.models import ModelListing
+from copydesk.store.drafts import Draft
+from copydesk.store.runs import OUTCOMES, Detail, Planned, Run
+from producer import watching
+from producer.catalog import ExportReport
+from producer.checkup import Check
+from producer.importing import Taken
+
+LISTED = ("id", "run", "shop", "sku", "kind", "language", "state", "text", "reasons", "attempt", "model", "prompt")
+
+
+def print_json(value: object) -> None:
+    print(json.dumps(value, ensure_ascii=False, indent=2, default=str))  # noqa: T201
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], empty: str) -> None:
+    """A table, or the line `empty` when there are no rows."""
+    table = Table(*columns, box=box.SIMPLE_HEAD)
+    for row in rows:
+        table.add_row(*[escape(str(cell)) for cell in row])
+    _console().print(table if table.row_count else empty)
+
+
+def show_import(taken: Taken, *, as_json: bool) -> None:
+    if as_json:
+        counts = {name: value for name, value in asdict(taken.imported).items() if name != "unknown"}
+        found = {"errors": taken.errors, "warnings": taken.warnings, "problems": taken.problems, "report": taken.report}
+        print_json({**counts, **found})
+        return
+    done = taken.imported
+    _say(f"{done.new} new, {done.changed} changed, {done.unchanged} unchanged products")
+    if done.drafts_made_stale:
+        _say(f"{done.drafts_made_stale} drafts went stale with their products: `copydesk describe` asks for them again")
+    for code, number in taken.problems.most_common():
+        _say(f"  {code}: {number}")
+    if taken.report:
+        _say(f"{taken.errors} rows refused, {taken.warnings} warnings: {taken.report}")
+
+
+def show_export(written: ExportReport, file: Path, *, as_json: bool) -> None:
+    if as_json:
+        print_json({**asdict(written), "file": file})
+        return
+    _say(f"{written.written} texts in {file}")
+    if written.neutralised:
+        _say(f"{written.neutralised} cells began like a spreadsheet formula and got a ' in front")
+    if written.skipped:
+        _say(f"{written.skipped} left out: their text is blank, and a blank cell would erase the shop's")
+
+
+def show_planned(planned: Planned, run: Run, *, as_json: bool) -> None:
+    if as_json:
+        print_json({**asdict(planned), "state": run.state, **{name: run.outcomes.get(name, 0) for name in OUTCOMES}})
+        return
+    if not planned.created:
+        _say(f"run {planned.run} with this key is there already: {watching.line(run)}")
+    elif not planned.queued:
+        _say(f"run {planned.run}: nothing to write")
+    elif run.finished_at:
+        _say(f"run {planned.run}: {watching.line(run)}")
+    else:
+        _say(f"run {planned.run}: {planned.queued} queued; follow it with `copydesk watch {planned.run}`")
+    for why, number in planned.skipped.items():
+        _say(f"  {number} left out: {why}")
+
+
+def show_runs(runs: Sequence[Run], *, as_json: bool) -> None:
+    if as_json:
+        print_json([as_dict(run) for run in runs])
+        return
+    rows = [
+        (run.id, run.shop, run.run_key, run.state, run.queued, *(run.outcomes.get(name, 0) for name in OUTCOMES),
+         _ago(run.created_at)) for run in runs
+    ]  # fmt: skip
+    columns = ("run", "shop", "key", "state", "queued", *OUTCOMES, "made")
+    print_table(columns, rows, "no runs yet: `copydesk describe --shop S` makes one")
+
+
+def show_run(run: Run, detail: Detail, *, as_json: bool) -> None:
+    if as_json:
+        print_json({**as_dict(run), "detail": asdict(detail), "recipe": run.recipe})
+        return
+    _say(f"run {run.id} of {run.shop} ({run.run_key}): {run.state}")
+    _say(f"  {watching.line(run)}")
+    _say(f"  drafts: {_counts(run.counts)}")
+    _say(f"  chunks: {_counts(detail.chunks)}")
+    _say(f"  tokens: {run.prompt_tokens} in, {run.completion_tokens} out; model {run.recipe.get('model')}")
+    if detail.last_settled_at:
+        _say(f"  last result: {_ago(detail.last_settled_at)}")
+    if detail.lapsed:
+        _say(f"  stuck: {detail.lapsed} drafts with a worker that stopped; the next sweep gives them to another")
+    if detail.reasons:
+        _say(f"  refused for: {_counts(detail.reasons)}")
+
+
+def as_dict(run: Run) -> dict[str, Any]:
+    """A run as --json prints it."""
+    values = {name: value for name, value in asdict(run).items() if name not in ("recipe", "outcomes")}
+    outcomes = {name: run.outcomes.get(name, 0) for name in OUTCOMES}
+    return {**values, **outcomes, "items_per_s": round(watching.items_per_second(run), 2)}
+
+
+def show_drafts(found: Sequence[Draft], *, as_json: bool) -> None:
+    if as_json:
+        print_json([{name: value for name, value in asdict(draft).items() if name in LISTED} for draft in found])
+        return
+    rows = [
+        (draft.id, draft.run, draft.sku, draft.state.value, ", ".join(reason.code for reason in draft.reasons),
+         _shortened(draft.text)) for draft in found
+    ]  # fmt: skip
+    print_table(("draft", "run", "sku", "state", "reasons", "text"), rows, "no such drafts")
+
+
+def show_draft(draft: Draft, live: str | None, *, as_json: bool) -> None:
+    if as_json:
+        print_json({**asdict(draft), "live": live})
+        return
+    _say(f"draft {draft.id} of {draft.sku} ({draft.shop}, run {draft.run}): {draft.state.value}")
+    if draft.decided_by:
+        _say(f"decided by {draft.decided_by}")
+    _say(
+        f"written by {draft.model or 'nobody'}, prompt {draft.prompt or '-'}, "
+        f"{draft.asks} asks, attempt {draft.attempt}"
+    )
+    _say(f"\n{draft.text or '(no text)'}\n")
+    for reason in draft.reasons:
+        _say(f"  {reason.code}: {reason.message}")
+    if draft.model_text is not None:
+        _say(f"before it was edited:\n{draft.model_text}\n")
+    _say("facts:")
+    for name, value in draft.facts.lines():
+        _say(f"  {name}: {value}")
+    _say(f"\nlive text:\n{live or '(none)'}")
+
+
+def show_models(models: Sequence[ModelListing], *, as_json: bool) -> None:
+    if as_json:
+        print_json([asdict(model) for model in models])
+        return
+    rows = [
+        (
+            model.name,
+            f"{model.size_bytes / 1e6:.0f} MB",
+            ", ".join(model.languages),
+            model.licence,
+            model.path or "not pulled",
+        )
+        for model in models
+    ]
+    print_table(("model", "size", "languages", "licence", "where"), rows, "no models")
+
+
+def show_checks(checks: Sequence[Check], *, as_json: bool) -> None:
+    if as_json:
+        print_json([asdict(check) for check in checks])
+        return
+    for check in checks:
+        _say(f"{'FAIL' if check.remedy else 'ok':>4}  {check.part}: {check.found}")
+        if check.remedy:
+            _say(f"      {check.remedy}")
+
+
+def _console() -> Console:
+    return Console(highlight=False)
+
+
+def _say(line: str) -> None:
+    _console().print(escape(line), soft_wrap=True)
+
+
+def _counts(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{number} {name}" for name, number in counts.items()) or "none"
+
+
+def _shortened(text: str, width: int = 60) -> str:
+    text = " ".join(text.split())
+    return text if len(text) <= width else f"{text[: width - 1]}…"
+
+
+def _ago(moment: datetime) -> str:
+    seconds = (datetime.now(UTC) - moment).total_seconds()
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds / size:.0f} {unit} ago"
+    return f"{max(seconds, 0):.0f} s ago"

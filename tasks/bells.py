@@ -1,0 +1,105 @@
+"""The relay between the ledger and the broker: chunks that wait are rung, a bounded number at a time."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from kombu.exceptions import OperationalError
+
+from copydesk.errors import CopydeskError
+from copydesk.store import Database, runs
+from tasks.app import app
+from tasks.names import CATALOG, DESCRIBE_CHUNK
+
+SAFE = {"appendonly": "yes", "maxmemory-policy": "noeviction"}
+"""How the broker must be set so that it neither forgets at a restart nor drops bells when it is full."""
+
+
+class BrokerAway(CopydeskError):
+    """The broker does not answer."""
+
+
+def ring(database: Database, limit: int) -> int:
+    """Ring waiting chunks until `limit` are rung and not done; returns how many bells the broker took.
+
+    A bell that the broker did not take waits again, and the next sweep rings it: nothing is lost.
+
+    Raises:
+        BrokerAway: the broker does not answer.
+    """
+    with database.write() as connection:
+        bells = runs.claim_bells(connection, limit)
+    if not bells:
+        return 0
+    sent = 0
+    try:
+        with _broker_errors(), app.producer_pool.acquire(block=True) as producer:
+            for bell in bells:
+                app.send_task(
+                    DESCRIBE_CHUNK,
+                    kwargs={"run": bell.run, "chunk": bell.chunk, "shop": bell.shop},
+                    task_id=f"run-{bell.run}.chunk-{bell.chunk}.ring-{bell.rings}",
+                    producer=producer,
+                )
+                sent += 1
+    finally:
+        if sent < len(bells):
+            with database.write() as connection:
+                runs.unring(connection, bells[sent:])
+    return sent
+
+
+def broker_is_empty() -> bool:
+    """True when no chunk's bell is queued or in a worker's hands: whatever is rung but untouched has lost its bell.
+
+    Raises:
+        BrokerAway: the broker does not answer.
+    """
+    with _channel() as channel:
+        if channel.client.llen(CATALOG):
+            return False
+        in_hands = channel.client.hvals(channel.unacked_key)
+        return all(json.loads(delivery)[2] != CATALOG for delivery in in_hands)
+
+
+def queued() -> int:
+    """How many bells wait in the broker. Raises BrokerAway."""
+    with _channel() as channel:
+        return int(channel.client.llen(CATALOG))
+
+
+def durability() -> dict[str, str]:
+    """The broker's own settings that SAFE names; those it does not tell are left out. Raises BrokerAway."""
+    with _channel() as channel:
+        try:
+            told = channel.client.config_get(*SAFE)
+        except channel.connection.client.transport.channel_errors:  # a managed Redis may forbid CONFIG
+            return {}
+    plain = {_text(name): _text(value) for name, value in told.items()}
+    return {name: plain[name] for name in SAFE if name in plain}
+
+
+def listening_workers(timeout_seconds: float = 1.0) -> list[str]:
+    """Names of the workers that take catalog chunks. Raises BrokerAway."""
+    with _broker_errors():
+        answers = app.control.inspect(timeout=timeout_seconds).active_queues() or {}
+    return sorted(name for name, queues in answers.items() if any(queue["name"] == CATALOG for queue in queues))
+
+
+@contextmanager
+def _channel() -> Iterator[Any]:
+    with _broker_errors(), app.connection_for_read() as connection:
+        yield connection.default_channel
+
+
+@contextmanager
+def _broker_errors() -> Iterator[None]:
+    try:
+        yield
+    except (OperationalError, *app.connection_for_read().connection_errors) as error:
+        raise BrokerAway(f"the broker does not answer ({error})") from error
+
+
+def _text(value: str | bytes) -> str:
+    return value.decode() if isinstance(value, bytes) else value

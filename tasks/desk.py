@@ -1,0 +1,73 @@
+"""What the tasks of this process work with. The worker provides it once, before the first task runs."""
+
+import logging
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from copydesk.engine.base import Engine
+from copydesk.errors import ConfigurationError
+from copydesk.jobs import descriptions, upkeep
+from copydesk.jobs.descriptions import Progress
+from copydesk.settings import Settings
+from copydesk.store import Database
+from tasks import bells, schedule
+
+log = logging.getLogger("copydesk.desk")
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """One worker process: its settings, its database, and its engine."""
+
+    settings: Settings
+    database: Database
+    engine: Engine
+
+    def describe_chunk(self, run: int, chunk: int, progress: Progress) -> str:
+        tally = descriptions.write_chunk(
+            self.database, self.engine, run, chunk, lease_seconds=self.settings.lease_seconds, progress=progress
+        )
+        self._ring()
+        return str(tally)
+
+    def sweep(self) -> str:
+        swept = upkeep.sweep(
+            self.database, max_attempts=self.settings.max_attempts, broker_is_empty=bells.broker_is_empty()
+        )
+        if swept:
+            log.info("swept: %s", swept)
+        return f"{swept}, {self._ring()} rung"
+
+    def nightly(self, shop: str) -> str:
+        """Two beats make one run: its key is the schedule's slot."""
+        slot = schedule.last_slot(self.settings.nightly, datetime.now(UTC))
+        planned = descriptions.plan(
+            self.database,
+            self.settings,
+            shop,
+            f"nightly {slot:%Y-%m-%d %H:%M}",
+            auto_publish=self.settings.shop(shop).auto_publish,
+        )
+        self._ring()
+        return (
+            f"run {planned.run}: {planned.queued} queued" if planned.created else f"run {planned.run} was there already"
+        )
+
+    def _ring(self) -> int:
+        return bells.ring(self.database, self.settings.max_chunks_in_broker)
+
+
+_current: Desk | None = None
+
+
+def provide(desk: Desk | None) -> None:
+    """Called by the worker when it starts, and with None when it ends."""
+    global _current  # noqa: PLW0603 - one process, one desk
+    _current = desk
+
+
+def current() -> Desk:
+    """Raises ConfigurationError in a process that is not a worker."""
+    if _current is None:
+        raise ConfigurationError("no desk in this process: start the worker with `celery -A workers.main worker`")
+    return _current

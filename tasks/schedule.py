@@ -1,0 +1,69 @@
+"""What beat sends and when: the sweep every few seconds, the nightly refresh by a cron expression."""
+
+from datetime import datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from celery.schedules import ParseException, crontab
+
+from copydesk.errors import ConfigurationError
+from copydesk.settings import Nightly, Settings
+from tasks.names import NIGHTLY, SWEEP
+
+
+def entries(settings: Settings) -> dict[str, dict[str, Any]]:
+    """Beat's schedule. Raises ConfigurationError when the cron expression or the time zone is not one."""
+    cron = parsed(settings.nightly)
+    sweep = {
+        "task": SWEEP,
+        "schedule": float(settings.sweep_seconds),
+        "options": {"expires": settings.sweep_seconds},  # while no worker listens, sweeps do not pile up
+    }
+    nightly = {
+        f"nightly {shop}": {"task": NIGHTLY, "schedule": cron, "kwargs": {"shop": shop}}
+        for shop in settings.nightly.shops
+    }
+    return {"sweep": sweep, **nightly}
+
+
+def parsed(nightly: Nightly) -> crontab:
+    """The cron expression. Raises ConfigurationError."""
+    try:
+        ZoneInfo(nightly.timezone)
+    except (ZoneInfoNotFoundError, ValueError) as error:
+        raise ConfigurationError(
+            f"nightly.timezone is {nightly.timezone!r}: write one such as Europe/Berlin"
+        ) from error
+    try:
+        return crontab.from_string(nightly.cron)
+    except (ParseException, ValueError) as error:
+        raise ConfigurationError(
+            f"nightly.cron is {nightly.cron!r}: write five fields as cron does, for example '0 2 * * *' ({error})"
+        ) from error
+
+
+def last_slot(nightly: Nightly, moment: datetime) -> datetime:
+    """The latest minute, not after `moment`, that the schedule names; in the schedule's zone.
+
+    It is the run key of a nightly run: beat's message may wait for a worker, and two beats never fire in the same
+    second, yet the slot is the same for all of them.
+
+    Raises:
+        ConfigurationError: the schedule names no minute of the last four years (30 February, say).
+    """
+    cron = parsed(nightly)
+    slot = moment.astimezone(ZoneInfo(nightly.timezone)).replace(second=0, microsecond=0)
+    for days in range(4 * 366):
+        day = slot - timedelta(days=days)
+        if not (
+            day.day in cron.day_of_month
+            and day.month in cron.month_of_year
+            and day.isoweekday() % 7 in cron.day_of_week
+        ):
+            continue
+        until = (slot.hour, slot.minute) if days == 0 else (24, 0)
+        minutes = [(hour, minute) for hour in cron.hour for minute in cron.minute if (hour, minute) <= until]
+        if minutes:
+            hour, minute = max(minutes)
+            return day.replace(hour=hour, minute=minute)
+    raise ConfigurationError(f"nightly.cron is {nightly.cron!r}: no such day exists")

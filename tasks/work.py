@@ -1,0 +1,44 @@
+"""The tasks. A task body is one call; what it does stands in copydesk.jobs."""
+
+import contextlib
+from collections.abc import Callable
+from typing import Any
+
+from celery import Task
+
+from copydesk.errors import ConfigurationError
+from tasks import desk
+from tasks.app import app
+from tasks.names import DESCRIBE_CHUNK, NIGHTLY, ROUTES, SWEEP
+
+
+def task(name: str) -> Callable[[Callable[..., str]], Any]:
+    """Register a task under its explicit name; one without a route would wait in a queue that nobody reads."""
+    if name not in ROUTES:
+        raise ConfigurationError(f"the task {name} has no route: add it to tasks/names.py")
+    register: Callable[[Callable[..., str]], Any] = app.task(name=name, bind=True)
+    return register
+
+
+@task(DESCRIBE_CHUNK)
+def describe_chunk(self: Task, *, run: int, chunk: int, shop: str) -> str:  # noqa: ARG001 - shop is for Flower's reader
+    """Write the descriptions of one chunk."""
+
+    def tell_flower(line: str) -> None:
+        # While the broker is away an event raises; nobody can see it then, and the chunk goes on.
+        with contextlib.suppress(Exception):
+            self.send_event("task-progress", result=line)
+
+    return desk.current().describe_chunk(run, chunk, tell_flower)
+
+
+@task(SWEEP)
+def sweep(self: Task) -> str:  # noqa: ARG001
+    """Put right what crashed workers and lost messages left behind."""
+    return desk.current().sweep()
+
+
+@task(NIGHTLY)
+def nightly(self: Task, *, shop: str) -> str:  # noqa: ARG001
+    """Plan and ring the nightly refresh of one shop."""
+    return desk.current().nightly(shop)

@@ -1,0 +1,368 @@
+"""What every engine promises, asked of each of them; then what only the transformers engine can be asked."""
+
+import json
+import shutil
+import threading
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from copydesk.engine.base import Completion, Engine, Finish, Message, Request
+from copydesk.errors import ModelError
+from copydesk.settings import Sampling
+
+OpenTransformers = Callable[..., Engine]
+WAIT_SECONDS = 60
+
+
+@dataclass
+class Inbox:
+    """A deliver callback that keeps what it is given."""
+
+    completions: list[Completion] = field(default_factory=list)
+    threads: set[int] = field(default_factory=set)
+    _arrived: threading.Condition = field(default_factory=threading.Condition)
+
+    def __call__(self, completion: Completion) -> None:
+        with self._arrived:
+            self.completions.append(completion)
+            self.threads.add(threading.get_ident())
+            self._arrived.notify_all()
+
+    def wait(self, count: int) -> list[Completion]:
+        with self._arrived:
+            assert self._arrived.wait_for(lambda: len(self.completions) >= count, WAIT_SECONDS), "too few completions"
+            return list(self.completions)
+
+
+def ask(
+    id: str = "1", content: str = "A kettle.", *, candidates: int = 1, plain: str | None = None, **sampling: Any
+) -> Request:
+    """A request; `sampling` overrides the sampling."""
+    turns = (Message("system", "Be brief."), Message("user", content))
+    return Request(
+        id, turns, content if plain is None else plain, Sampling(**{"max_tokens": 8, **sampling}), candidates
+    )
+
+
+@pytest.fixture
+def inbox() -> Inbox:
+    return Inbox()
+
+
+def test_every_request_is_delivered_as_often_as_it_has_candidates(engine: Engine, inbox: Inbox) -> None:
+    wanted = {"one": 1, "three": 3, "more than a batch": 9}
+    engine.submit([ask(id, candidates=count) for id, count in wanted.items()], inbox)
+    inbox.wait(13)
+    engine.close()
+    assert Counter(completion.request_id for completion in inbox.completions) == wanted
+    indexes = {completion.index for completion in inbox.completions if completion.request_id == "more than a batch"}
+    assert indexes == set(range(9))
+
+
+def test_completions_come_from_one_thread_that_is_not_the_callers(engine: Engine, inbox: Inbox) -> None:
+    engine.submit([ask(str(number)) for number in range(6)], inbox)
+    inbox.wait(6)
+    assert len(inbox.threads) == 1
+    assert threading.get_ident() not in inbox.threads
+
+
+def test_several_threads_may_submit_at_once(engine: Engine) -> None:
+    inboxes = [Inbox() for _ in range(5)]
+
+    def submit(place: int) -> None:
+        for number in range(3):
+            engine.submit([ask(f"{place}-{number}", f"product {place}")], inboxes[place])
+
+    threads = [threading.Thread(target=submit, args=(place,)) for place in range(5)]
+    for thread in threads:
+        thread.start()
+    for place, inbox in enumerate(inboxes):
+        assert {completion.request_id for completion in inbox.wait(3)} == {f"{place}-{number}" for number in range(3)}
+    for thread in threads:
+        thread.join()
+
+
+def test_a_request_gets_the_same_text_whatever_its_place(engine: Engine) -> None:
+    prompts = [
+        "A kettle.",
+        "Ein Kessel aus Stahl, poliert.",
+        "A " + "very " * 20 + "long prompt.",
+        "?",
+        "不锈钢水壶 🫖",
+    ]
+    requests = [ask(prompt, f"- Title: {prompt}", temperature=0) for prompt in prompts]
+
+    def texts(batches: list[list[int]]) -> dict[str, str]:
+        inbox = Inbox()
+        for done, batch in enumerate(batches):
+            engine.submit([requests[place] for place in batch], inbox)
+            inbox.wait(sum(len(batch) for batch in batches[: done + 1]))
+        return {completion.request_id: completion.text for completion in inbox.completions}
+
+    alone = texts([[0], [1], [2], [3], [4]])
+    assert texts([[0, 1, 2, 3, 4]]) == alone
+    assert texts([[4, 2], [0, 3, 1]]) == alone
+    assert len(set(alone.values())) == len(prompts)
+
+
+def test_any_text_may_be_asked(engine: Engine, inbox: Inbox) -> None:
+    prompts = [
+        "不锈钢水壶，容量1.2升。",
+        "🫖👨‍👩‍👧 emoji",
+        "עברית",
+        "\x00\ufffd",
+        "<|im_end|><|im_start|>system",
+        "{{ x }} {% y %}",
+    ]
+    engine.submit([ask(prompt, prompt) for prompt in prompts], inbox)
+    completions = inbox.wait(len(prompts))
+    assert {completion.finish for completion in completions} <= {Finish.STOP, Finish.LENGTH}
+    assert {completion.request_id for completion in completions} == set(prompts)
+
+
+def test_token_counts_are_given(engine: Engine, inbox: Inbox) -> None:
+    engine.submit([ask("short", "A kettle."), ask("long", "A kettle. " * 5)], inbox)
+    counts = {completion.request_id: completion for completion in inbox.wait(2)}
+    assert 0 < counts["short"].prompt_tokens < counts["long"].prompt_tokens
+    assert counts["short"].completion_tokens > 0
+
+
+def test_a_callback_that_raises_costs_nobody_else_their_answer(engine: Engine, inbox: Inbox) -> None:
+    called = threading.Event()
+
+    def broken(completion: Completion) -> None:
+        called.set()
+        raise LookupError("the caller's mistake")
+
+    engine.submit([ask("broken", candidates=2)], broken)
+    engine.submit([ask("sound")], inbox)
+    inbox.wait(1)
+    assert called.is_set()
+    engine.submit([ask("after")], inbox)
+    inbox.wait(2)
+
+
+def test_closing_delivers_what_waits_and_may_be_done_twice(engine: Engine, inbox: Inbox) -> None:
+    first = threading.Event()
+    go_on = threading.Event()
+
+    def hold(completion: Completion) -> None:
+        first.set()
+        go_on.wait(30)
+
+    engine.submit([ask("first", temperature=0.5)], hold)
+    assert first.wait(30)
+    engine.submit([ask("waits"), ask("waits too", candidates=2)], inbox)
+    closing = threading.Thread(target=engine.close)
+    closing.start()
+    while True:  # until the engine knows that it is closed
+        try:
+            engine.submit([], inbox)
+        except RuntimeError:
+            break
+    go_on.set()
+    closing.join(30)
+    assert not closing.is_alive()
+    assert [completion.finish for completion in inbox.completions] == [Finish.CLOSED] * 3
+    engine.close()
+    assert len(inbox.completions) == 3
+
+
+def test_a_callback_may_close_the_engine(engine: Engine) -> None:
+    closed = threading.Event()
+
+    def close(completion: Completion) -> None:
+        engine.close()
+        closed.set()
+
+    engine.submit([ask()], close)
+    assert closed.wait(30)
+
+
+def test_a_closed_engine_takes_nothing(engine: Engine, inbox: Inbox) -> None:
+    engine.close()
+    with pytest.raises(RuntimeError, match="closed"):
+        engine.submit([ask()], inbox)
+    assert inbox.completions == []
+
+
+def test_a_prompt_beyond_the_context_is_refused_by_name_and_its_neighbours_are_not(
+    open_transformers: OpenTransformers, chat_checkpoint: Path, inbox: Inbox
+) -> None:
+    context = json.loads((chat_checkpoint / "config.json").read_text())["max_position_embeddings"]
+    engine = open_transformers(chat_checkpoint)
+    engine.submit([ask("before"), ask("long", "x" * context), ask("greedy", max_tokens=context), ask("after")], inbox)
+    completions = {completion.request_id: completion for completion in inbox.wait(4)}
+    assert completions["long"].finish is Finish.FAILED
+    assert str(context) in completions["long"].error
+    assert str(completions["long"].prompt_tokens) in completions["long"].error
+    assert completions["greedy"].finish is Finish.FAILED
+    assert completions["before"].finish is completions["after"].finish is Finish.LENGTH
+
+
+def test_a_base_model_continues_the_plain_prompt(
+    open_transformers: OpenTransformers, counting_checkpoint: Path, inbox: Inbox
+) -> None:
+    open_transformers(counting_checkpoint).submit([ask(content="xyz", plain="abc", max_tokens=3)], inbox)
+    (completion,) = inbox.wait(1)
+    assert completion.text == "def"
+    assert completion.prompt_tokens == 3
+
+
+def test_a_chat_model_gets_its_template(
+    open_transformers: OpenTransformers, chat_checkpoint: Path, inbox: Inbox
+) -> None:
+    open_transformers(chat_checkpoint).submit([ask(content="abc", plain="abc")], inbox)
+    (completion,) = inbox.wait(1)
+    # A token for each byte and each special token: system turn, user turn, and the opening of the answer.
+    turns = len("system\nBe brief.") + len("user\nabc") + 2 * len("SE\n") + len("Sassistant\n")
+    assert completion.prompt_tokens == turns
+
+
+def test_a_text_stops_at_the_ending_token_or_is_cut_at_the_limit(
+    open_transformers: OpenTransformers, counting_checkpoint: Path, inbox: Inbox
+) -> None:
+    # This model counts up from the prompt's last letter, and the ending token comes after z.
+    engine = open_transformers(counting_checkpoint)
+    engine.submit(
+        [
+            ask("cut", plain="a", max_tokens=5),
+            ask("cut, longer prompt", plain="Once upon a time: a", max_tokens=5),
+            ask("stopped", plain="Once upon a time: x", max_tokens=5),
+            ask("stopped at the limit", plain="v", max_tokens=5),
+            ask("nothing to say", plain="z", max_tokens=5),
+        ],
+        inbox,
+    )
+    said = {one.request_id: (one.text, one.finish, one.completion_tokens) for one in inbox.wait(5)}
+    assert said == {
+        "cut": ("bcdef", Finish.LENGTH, 5),
+        "cut, longer prompt": ("bcdef", Finish.LENGTH, 5),
+        "stopped": ("yz", Finish.STOP, 3),
+        "stopped at the limit": ("wxyz", Finish.STOP, 5),
+        "nothing to say": ("", Finish.STOP, 1),
+    }
+
+
+def test_candidates_differ_and_a_seed_repeats_them(open_transformers: OpenTransformers, chat_checkpoint: Path) -> None:
+    engine = open_transformers(chat_checkpoint, batch_size=2)
+
+    def texts(**sampling: Any) -> list[str]:
+        inbox = Inbox()
+        engine.submit([ask(candidates=4, **sampling)], inbox)
+        completions = sorted(inbox.wait(4), key=lambda completion: completion.index)
+        return [completion.text for completion in completions]
+
+    seeded = texts(seed=7)
+    assert len(set(seeded)) == 4  # two batches, and neither repeats the other
+    assert texts(seed=7) == seeded
+    assert texts(seed=8) != seeded
+    assert texts() != texts()
+
+
+def test_a_template_without_a_system_role_gets_the_system_message_from_the_user(
+    open_transformers: OpenTransformers, chat_checkpoint: Path, tmp_path: Path, inbox: Inbox
+) -> None:
+    checkpoint = shutil.copytree(chat_checkpoint, tmp_path / "strict")
+    template = checkpoint / "chat_template.jinja"
+    refusal = "{% if messages[0]['role'] == 'system' %}{{ raise_exception('no system role') }}{% endif %}"
+    template.write_text(refusal + template.read_text())
+    open_transformers(checkpoint).submit([ask(content="abc")], inbox)
+    (completion,) = inbox.wait(1)
+    assert completion.finish is Finish.LENGTH
+    assert completion.prompt_tokens == len("Suser\nBe brief.\n\nabcE\n") + len("Sassistant\n")
+
+
+def test_a_prompt_that_the_template_refuses_fails_alone(
+    open_transformers: OpenTransformers, chat_checkpoint: Path, tmp_path: Path, inbox: Inbox
+) -> None:
+    checkpoint = shutil.copytree(chat_checkpoint, tmp_path / "strict")
+    template = checkpoint / "chat_template.jinja"
+    refusal = "{% if 'abc' in messages[1]['content'] %}{{ raise_exception('not abc') }}{% endif %}"
+    template.write_text(refusal + template.read_text())
+    open_transformers(checkpoint).submit([ask("refused", "abc"), ask("taken", "def")], inbox)
+    completions = {completion.request_id: completion for completion in inbox.wait(2)}
+    assert "not abc" in completions["refused"].error
+    assert completions["taken"].finish is Finish.LENGTH
+
+
+@pytest.mark.parametrize(
+    ("removed", "missing"),
+    [
+        ("config.json", "lacks config.json"),
+        ("model.safetensors", "lacks weights"),
+        ("tokenizer.json", "lacks a tokenizer"),
+    ],
+)
+def test_an_incomplete_checkpoint_is_refused_by_what_it_lacks(
+    open_transformers: OpenTransformers, chat_checkpoint: Path, tmp_path: Path, removed: str, missing: str
+) -> None:
+    checkpoint = shutil.copytree(chat_checkpoint, tmp_path / "incomplete")
+    (checkpoint / removed).unlink()
+    with pytest.raises(ModelError, match=missing + ".*: copy every file"):
+        open_transformers(checkpoint)
+
+
+def test_weights_that_lack_a_tensor_are_refused_instead_of_filled_with_random_numbers(
+    open_transformers: OpenTransformers, chat_checkpoint: Path, tmp_path: Path
+) -> None:
+    checkpoint = shutil.copytree(chat_checkpoint, tmp_path / "incomplete")
+    config = json.loads((checkpoint / "config.json").read_text())
+    (checkpoint / "config.json").write_text(json.dumps({**config, "num_hidden_layers": 5}))
+    with pytest.raises(ModelError, match=r"weights lack 9 tensors, model\.layers\.4\."):
+        open_transformers(checkpoint)
+
+
+def test_damaged_weights_are_refused(
+    open_transformers: OpenTransformers, chat_checkpoint: Path, tmp_path: Path
+) -> None:
+    checkpoint = shutil.copytree(chat_checkpoint, tmp_path / "damaged")
+    weights = checkpoint / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:10_000])
+    with pytest.raises(ModelError, match=r"cannot be loaded .* download it again"):
+        open_transformers(checkpoint)
+
+
+def test_a_quoted_special_token_ends_no_turn(
+    open_transformers: OpenTransformers, counting_checkpoint: Path, inbox: Inbox
+) -> None:
+    open_transformers(counting_checkpoint).submit([ask(plain="<|im_end|>")], inbox)
+    (completion,) = inbox.wait(1)
+    assert completion.prompt_tokens == len("< |im_end|>")
+
+
+def test_repetition_penalty_does_not_see_the_padding(
+    open_transformers: OpenTransformers, chat_checkpoint: Path
+) -> None:
+    engine = open_transformers(chat_checkpoint)
+    short, long = ask("short", "?", repetition_penalty=1.9), ask("long", "long " * 9, repetition_penalty=1.9)
+
+    def text_of_short(*requests: Request) -> str:
+        inbox = Inbox()
+        engine.submit(requests, inbox)
+        return next(one.text for one in inbox.wait(len(requests)) if one.request_id == "short")
+
+    assert text_of_short(short, long) == text_of_short(short)
+
+
+def test_a_gguf_file_is_converted_once_and_answers_as_the_model_it_was_made_from(
+    open_transformers: OpenTransformers, chat_checkpoint: Path, chat_gguf: Path
+) -> None:
+    def text(source: Path) -> Completion:
+        inbox = Inbox()
+        open_transformers(source).submit([ask(temperature=0)], inbox)
+        return inbox.wait(1)[0]
+
+    expected = text(chat_checkpoint)
+    assert text(chat_gguf) == expected
+    (converted,) = (chat_gguf.parent / "converted").iterdir()
+    weights = converted / "model.safetensors"
+    made_at = weights.stat().st_mtime_ns
+    assert weights.stat().st_mode == (converted / "config.json").stat().st_mode
+    assert text(chat_gguf) == expected
+    assert weights.stat().st_mtime_ns == made_at

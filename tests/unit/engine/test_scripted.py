@@ -1,0 +1,146 @@
+"""The scripted engine does what its script says."""
+
+import signal
+import subprocess
+import sys
+import threading
+from queue import SimpleQueue
+
+import pytest
+
+from copydesk.engine.base import Completion, Finish, Message, Request
+from copydesk.engine.scripted import Behaviour, ScriptedEngine, write
+from copydesk.settings import Sampling
+
+FACTS = "Facts:\n- Title: Enamel Mug\n- Brand: Ridgeway\n- Volume: 350 ml\n\nWrite the product description."
+FACTS_ZH = "- 标题: 搪瓷杯\n- 品牌: 山泉\n- 容量: 350 毫升\n请写一段产品描述。"
+
+
+def ask(content: str, id: str = "1", candidates: int = 1) -> Request:
+    return Request(id, (Message("user", content),), "", Sampling(), candidates)
+
+
+def answers(engine: ScriptedEngine, *requests: Request) -> list[Completion]:
+    inbox: SimpleQueue[Completion] = SimpleQueue()
+    engine.submit(requests, inbox.put)
+    return [inbox.get(timeout=10) for request in requests for _ in range(request.candidates)]
+
+
+def answer(content: str) -> Completion:
+    engine = ScriptedEngine()
+    (completion,) = answers(engine, ask(content))
+    engine.close()
+    return completion
+
+
+def test_the_text_says_the_facts_and_nothing_else() -> None:
+    text = write(FACTS)
+    assert "Enamel Mug" in text
+    assert "350 ml" in text
+    assert 25 <= len(text.split()) <= 100
+    assert text == write(FACTS)
+
+
+def test_chinese_facts_make_a_chinese_text() -> None:
+    text = write(FACTS_ZH)
+    assert text.startswith("搪瓷杯，品牌是山泉，容量是350 毫升。")
+    assert len(text) >= 30
+
+
+def test_a_prompt_without_facts_is_answered_too() -> None:
+    assert len(write("Tell me something.").split()) > 20
+
+
+def test_of_a_conversation_only_the_last_turn_counts() -> None:
+    engine = ScriptedEngine()
+    turns = (Message("user", "- Title: Notebook\n[[scripted:fail]]"), Message("assistant", "…"), Message("user", FACTS))
+    (completion,) = answers(engine, Request("1", turns, "", Sampling()))
+    engine.close()
+    assert completion.text == write(FACTS)
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "finish", "says"),
+    [
+        ("refuse", Finish.STOP, "Sorry"),
+        ("garbage", Finish.STOP, "98765"),
+        ("cut", Finish.LENGTH, "Enamel Mug"),
+        ("empty", Finish.STOP, ""),
+        ("fail", Finish.FAILED, ""),
+        ("oom", Finish.FAILED, ""),
+        ("write", Finish.STOP, "350 ml"),
+    ],
+)
+def test_a_marker_makes_it_misbehave(behaviour: str, finish: Finish, says: str) -> None:
+    completion = answer(FACTS + f"[[scripted:{behaviour}]]")
+    assert completion.finish is finish
+    assert says in completion.text
+    assert bool(completion.error) == (finish is Finish.FAILED)
+    assert "scripted" not in completion.text
+
+
+def test_out_of_memory_is_said() -> None:
+    assert "out of memory" in answer("[[scripted:oom]]").error
+
+
+def test_a_marker_that_went_through_a_prompt_still_works() -> None:
+    assert answer(FACTS.replace("Mug", "Mug ((scripted:refuse))")).text.startswith("Sorry")
+
+
+def test_a_counted_marker_wears_off_even_when_complaints_join_the_prompt() -> None:
+    prompt = FACTS.replace("Mug", "Mug [[scripted:empty*2]]")
+    engine = ScriptedEngine()
+    texts = [answers(engine, ask(one))[0].text for one in (prompt, prompt + "\nBe longer.", prompt, prompt)]
+    engine.close()
+    assert texts == ["", "", write(prompt), write(prompt)]
+    assert engine.calls == 4
+
+
+def test_a_misspelled_marker_fails_that_request_alone() -> None:
+    engine = ScriptedEngine()
+    wrong, right = answers(engine, ask("[[scripted:refuze]]"), ask(FACTS, "2"))
+    engine.close()
+    assert wrong.finish is Finish.FAILED
+    assert "refuze" in wrong.error
+    assert right.finish is Finish.STOP
+
+
+def test_a_function_may_decide_instead_of_markers() -> None:
+    engine = ScriptedEngine(behave=lambda request: Behaviour.EMPTY if request.id == "2" else None)
+    first, second = answers(engine, ask(FACTS, "1"), ask(FACTS, "2"))
+    engine.close()
+    assert first.text
+    assert not second.text
+
+
+def test_a_hanging_request_is_answered_at_closing_and_holds_nobody_up() -> None:
+    engine = ScriptedEngine()
+    hung: list[Completion] = []
+    engine.submit([ask("[[scripted:hang]]", "hung", candidates=2)], hung.append)
+    assert answers(engine, ask(FACTS))[0].finish is Finish.STOP
+    assert hung == []
+    engine.close()
+    assert [completion.finish for completion in hung] == [Finish.CLOSED] * 2
+
+
+def test_closing_does_not_wait_for_the_delay() -> None:
+    engine = ScriptedEngine(delay_seconds=3600)
+    inbox: SimpleQueue[Completion] = SimpleQueue()
+    engine.submit([ask(FACTS, "1"), ask(FACTS, "2")], inbox.put)
+    closing = threading.Thread(target=engine.close)
+    closing.start()
+    closing.join(10)
+    assert not closing.is_alive()
+    assert {inbox.get(timeout=1).request_id, inbox.get(timeout=1).request_id} == {"1", "2"}
+
+
+def test_a_crash_is_a_real_one() -> None:
+    script = (
+        "from copydesk.engine.base import *; from copydesk.engine.scripted import *; import time\n"
+        "from copydesk.settings import Sampling\n"
+        "engine = ScriptedEngine()\n"
+        "engine.submit([Request('1', (), '[[scripted:crash]]', Sampling())], print)\n"
+        "time.sleep(30)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], check=False, timeout=30)
+    assert done.returncode == -signal.SIGKILL

@@ -1,0 +1,52 @@
+"""The worker: `celery -A workers.main worker`. Opens the engine and the database first, closes them last."""
+
+import sys
+import time
+from typing import Any
+
+from celery.signals import celeryd_init, worker_shutdown
+
+from copydesk import settings as copydesk_settings
+from copydesk.engine.open import open_engine
+from copydesk.errors import CopydeskError, StoreUnavailable
+from copydesk.store import Database
+from tasks import desk
+from tasks.app import app
+from workers import broker_loss
+from workers.heartbeat import Heartbeat
+
+DATABASE_RETRY_SECONDS = 2.0
+
+app.steps["consumer"].add(Heartbeat)
+broker_loss.install()
+
+
+@celeryd_init.connect  # type: ignore[untyped-decorator] # celery is untyped
+def open_desk(**_: Any) -> None:
+    """Refuses to start, with one line and no traceback, when the settings or the model are wrong."""
+    try:
+        settings = copydesk_settings.load()
+        database = Database(settings.database)
+        wait_for(database)
+        desk.provide(desk.Desk(settings, database, open_engine(settings)))
+    except CopydeskError as error:
+        # Celery swallows every other exception of a signal, and would run on without an engine.
+        raise SystemExit(f"copydesk worker: {error}") from error
+
+
+@worker_shutdown.connect  # type: ignore[untyped-decorator]
+def close_desk(**_: Any) -> None:
+    opened = desk.current()
+    opened.engine.close()
+    opened.database.close()
+    desk.provide(None)
+
+
+def wait_for(database: Database) -> None:
+    """Returns once the database answers and is migrated; says every few seconds what it waits for."""
+    while True:
+        try:
+            return database.check()
+        except StoreUnavailable as error:
+            print(f"copydesk worker: {error}; trying again", file=sys.stderr)  # noqa: T201 - logging is not set up yet
+            time.sleep(DATABASE_RETRY_SECONDS)
