@@ -110,13 +110,13 @@ class Product:
 
 @dataclass(frozen=True, slots=True)
 class LiveText:
-    """A product's text as the shop shows it now."""
+    """A product's text as the shop shows it now; `source` and `dialect` (None when unknown) as they were imported."""
 
     sku: str
     text: str
     title: str
     text_format: TextFormat
-    dialect: Dialect
+    dialect: Dialect | None
     source: Mapping[str, str]
     language: str
 

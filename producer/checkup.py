@@ -61,7 +61,7 @@ def broker_safety() -> Check:
     try:
         kept = bells.durability()
     except bells.BrokerAway:
-        return Check("broker safety", "unknown: the broker is away")
+        return Check("broker safety", "unknown", "start the broker first")
     wrong = [f"{name} {value}" for name, value in kept.items() if value != bells.SAFE[name]]
     remedy = f"set {', '.join(f'{name} {value}' for name, value in bells.SAFE.items())} in its configuration"
     return Check("broker safety", ", ".join(wrong) or "append-only file, no eviction", remedy if wrong else "")
@@ -73,7 +73,7 @@ def worker() -> Check:
     try:
         listening = bells.listening_workers()
     except bells.BrokerAway:
-        return Check("worker", "unknown: the broker is away")
+        return Check("worker", "unknown", "start the broker first")
     remedy = "" if listening else "start one: `copydesk up`, or celery -A workers.main worker"
     return Check("worker", ", ".join(listening) or "none listens", remedy)
 

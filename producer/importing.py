@@ -60,7 +60,7 @@ def _take_in_batch(
     database: Database, shop_id: int, batch: list[catalog.Item], taken: Taken, report: "_Report"
 ) -> None:
     whole = [item for item in batch if isinstance(item, Product)]
-    updates = {item.sku: item for item in batch if isinstance(item, TextUpdate) and item.description is not None}
+    updates = {item.sku: item for item in batch if isinstance(item, TextUpdate)}
     for item in batch:
         if isinstance(item, Problem):
             report.add(item)

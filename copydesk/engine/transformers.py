@@ -368,7 +368,7 @@ def load(source: Path | str, device: str = "auto") -> _Runner:
     dtype = _dtype(place)
     if isinstance(source, Path):
         source = _folder(source, dtype)
-    model, tokenizer = _load_pretrained(source, dtype)
+    tokenizer, model = _load_pretrained(source, dtype)
     return _runner(_placed(model, place), tokenizer, place)
 
 
@@ -438,13 +438,17 @@ def _knows_system_role(tokenizer: Any) -> bool:
 
 def _load_pretrained(source: Path | str, dtype: torch.dtype) -> tuple[Any, Any]:
     try:
-        tokenizer = AutoTokenizer.from_pretrained(source)
-        model, loaded = AutoModelForCausalLM.from_pretrained(source, dtype=dtype, output_loading_info=True)
-        if missing := loaded["missing_keys"]:  # transformers would fill these with random numbers, and only warn
-            raise ValueError(f"its weights lack {len(missing)} tensors, {min(missing)} among them")
+        return AutoTokenizer.from_pretrained(source), _whole_model(source, dtype=dtype)
     except Exception as error:  # the library raises OSError, ValueError, KeyError, ImportError and those of safetensors
         raise ModelError(_why_not_loaded(source, error)) from error
-    return model, tokenizer
+
+
+def _whole_model(source: Path | str, **options: Any) -> Any:
+    """The model, unless its file lacks tensors: transformers fills those with random numbers, and only logs it."""
+    model, loaded = AutoModelForCausalLM.from_pretrained(source, output_loading_info=True, **options)
+    if missing := loaded["missing_keys"]:
+        raise ValueError(f"its weights lack {len(missing)} tensors, {min(missing)} among them")
+    return model
 
 
 def _why_not_loaded(source: Path | str, error: Exception) -> str:
@@ -521,14 +525,12 @@ def _convert(gguf: Path, target: Path, dtype: torch.dtype) -> None:
 
 
 def _save_twin(gguf: Path, folder: Path, dtype: torch.dtype) -> None:
-    where: dict[str, Any] = {"pretrained_model_name_or_path": str(gguf.parent), "gguf_file": gguf.name}
+    unpacked = GgufConfig(dequantize=True)
     try:
         # Of all of transformers' progress bars only the one for GGUF tensors has no switch.
         with contextlib.redirect_stderr(io.StringIO()):
-            tokenizer = AutoTokenizer.from_pretrained(**where)
-            model = AutoModelForCausalLM.from_pretrained(
-                **where, quantization_config=GgufConfig(dequantize=True), dtype=dtype
-            )
+            tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
+            model = _whole_model(gguf.parent, gguf_file=gguf.name, quantization_config=unpacked, dtype=dtype)
     except Exception as error:  # as in _load_pretrained
         raise ModelError(
             f"{gguf} cannot be read by transformers {transformers_version} ({_said(error)}): if a package is missing "

@@ -9,6 +9,7 @@ from copydesk.guards.draft import Draft, facts_text, facts_words, words_of
 from copydesk.guards.wordlists import entries, word_set
 from copydesk.model import Facts, Reason
 
+
 def _table(*lists: str) -> dict[str, str]:
     table: dict[str, str] = {}
     for entry in (entry for name in lists for entry in entries(name)):
@@ -32,11 +33,10 @@ for _key_words in (key.split() for key in CLAIMS if key.isascii()):
 # In Chinese there are no blanks to look words up by; longer spellings first, so that 不锈钢 is not read as 钢.
 _CHINESE = re.compile("|".join(sorted((key for key in CLAIMS if not key.isascii()), key=len, reverse=True)))
 
-_HARMLESS = re.compile("|".join(rf"\b{phrase}" if phrase.isascii() else phrase for phrase in entries("harmless")), re.I)
-_MAKING = frozenset(
-    """made produced manufactured designed grown brewed crafted sourced imported woven knitted knit constructed fashioned built
-    blended cut sewn carved forged distilled spun prepared infused packed filled topped mixed""".split()
+_HARMLESS = re.compile(
+    "|".join(rf"\b{phrase}" if phrase.isascii() else phrase for phrase in entries("harmless")), re.IGNORECASE
 )
+_MAKING = word_set("making")
 _VERBS = "|".join(sorted(_MAKING))
 _ORIGIN = re.compile(
     rf"\b(?:{_VERBS}) (?:in|from) (?:the )?([A-Z]\w+)|(?:原产|产自|产地|源自)[于：:]?\s*([\u3400-\u9fff]{{2,4}})"
@@ -50,9 +50,27 @@ _VAGUE = word_set("vague")
 
 # A choice nobody offers. Sizes and options may be many where a fact lists several.
 _CHOICE = re.compile(
-    r"\b(?:(?:range|variety|selection|array|choice|assortment|number|mix) of|different|various|varied|many|multiple|several|any|all|favou?rite|countless|endless|more)"
-    r" (?:[\w-]+ ){0,2}?(colou?rs?|hues?|shades?|flavou?rs?|sizes?|designs?|styles?|patterns?|fabrics?|materials?|finishes|scents?|variations?|versions?|ingredients|features)\b",
+    r"\b(?:(?:range|variety|selection|array|choice|assortment|number|mix) of"
+    r"|different|various|varied|many|multiple|several|any|all|favou?rite|countless|endless|more)"
+    r" (?:[\w-]+ ){0,2}?(colou?rs?|hues?|shades?|flavou?rs?|sizes?|designs?|styles?|patterns?|fabrics?|materials?|finishes"
+    r"|scents?|variations?|versions?|ingredients|features)\b",
     re.IGNORECASE,
+)
+_CHOOSING = frozenset(
+    {
+        "range",
+        "variety",
+        "selection",
+        "array",
+        "choice",
+        "assortment",
+        "number",
+        "mix",
+        "different",
+        "various",
+        "varied",
+    }
+    | {"many", "multiple", "several", "any", "all", "favourite", "favorite", "countless", "endless", "more"}
 )
 _OF_SIZE = ("size", "option", "variation", "version")
 
@@ -84,7 +102,7 @@ def _origins(draft: Draft) -> Iterator[Reason]:
 
 
 def made_of(draft: Draft) -> Iterator[Reason]:
-    """Whatever the product is said to be made of or with, a word of it is in the facts: no list of materials is full."""
+    """Whatever the product is said to be made of or with, the facts hold a word of it."""
     for found in _MADE_OF.finditer(draft.text) if not _MAKING.isdisjoint(draft.vocabulary) else ():
         words = [word for word in words_of(found[1]) if word not in _VAGUE]
         if words and (words[0][0].isdigit() or facts_words(draft.facts).isdisjoint(words)):
@@ -93,7 +111,7 @@ def made_of(draft: Draft) -> Iterator[Reason]:
 
 def choice(draft: Draft) -> Iterator[Reason]:
     """No range of colours, flavours or designs to choose from that the facts do not list."""
-    for found in _CHOICE.finditer(draft.text):
+    for found in _CHOICE.finditer(draft.text) if not _CHOOSING.isdisjoint(draft.vocabulary) else ():
         noun = found[1].casefold().rstrip("s").replace("colour", "color").replace("flavour", "flavor")
         if not _is_offered(noun, draft.facts):
             yield Reason("facts.claims", f'says "{found.group()}", which the facts do not offer', found.group())

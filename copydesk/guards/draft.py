@@ -20,7 +20,7 @@ def words_of(text: str) -> list[str]:
 
 def is_chinese(language: str) -> bool:
     """Whether a language code names Chinese, with or without a region or script."""
-    return language.split("-")[0].split("_")[0].casefold() == "zh"
+    return re.split("[-_]", language, maxsplit=1)[0].casefold() == "zh"
 
 
 @lru_cache(maxsize=4096)

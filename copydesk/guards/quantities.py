@@ -52,53 +52,47 @@ class Numbers:
     models: list[str] = field(default_factory=list)
 
 
-_ONES = {word: number for number, word in enumerate(
-    "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen"
-    " nineteen".split(), start=1)}  # fmt: skip
-_TENS = {word: number * 10 for number, word in enumerate(
-    "twenty thirty forty fifty sixty seventy eighty ninety".split(), start=2)}  # fmt: skip
-_SCALES = {"hundred": 100, "thousand": 1000, "million": 1_000_000, "dozen": 12}
-_WORD = "|".join(sorted([*_ONES, *_TENS, *_SCALES], key=len, reverse=True))
-
-_ZH_DIGITS = {
-    "零": 0,
-    "〇": 0,
-    "一": 1,
-    "二": 2,
-    "两": 2,
-    "三": 3,
-    "四": 4,
-    "五": 5,
-    "六": 6,
-    "七": 7,
-    "八": 8,
-    "九": 9,
+_TEENS = (
+    ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve", "thirteen")
+    + ("fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen")
+)  # fmt: skip
+_TENS = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
+_UNDER_HUNDRED = {word: number for number, word in enumerate(_TEENS, start=1)} | {
+    word: number * 10 for number, word in enumerate(_TENS, start=2)
 }
-_ZH_SCALES = {"十": 10, "百": 100, "千": 1000, "万": 10_000}
-_ZH_COUNTED = "个|只|件|双|支|瓶|盒|袋|片|层|档|种|款|色|口|包|罐|卷|条|块|粒|颗|张|套|枚|倍|挡|英寸|折|页|位|人|寸"
+_SCALES = {"hundred": 100, "thousand": 1000, "million": 1_000_000, "dozen": 12}
+_WORD = "|".join(sorted([*_UNDER_HUNDRED, *_SCALES], key=len, reverse=True))
 
-_ZH_ONE_IS_NONE = frozenset("年 天 日 月 个月 周 度 块钱".split())
+_ZH_DIGITS = dict(zip("零〇一二两三四五六七八九", (0, 0, 1, 2, 2, 3, 4, 5, 6, 7, 8, 9), strict=True))
+_ZH_SCALES = {"十": 10, "百": 100, "千": 1000, "万": 10_000}
+_ZH_COUNTED = "[个只件双支瓶盒袋片层档种款色口包罐卷条块粒颗张套枚倍挡折页位人寸]"
+_ZH_ONE_IS_NONE = frozenset({"年", "天", "日", "月", "个月", "周", "度", "块钱"})
 """一年四季, 一天: said of nothing measured."""
 
-_UNIT = "|".join(re.escape(unit).replace(r"\ ", r"[\s-]?") for unit in sorted(UNITS, key=len, reverse=True))
-_UNIT_ZH = "|".join(unit for unit in sorted(UNITS, key=len, reverse=True) if not unit.isascii() and unit.isalpha())
+_BY_LENGTH = sorted(UNITS, key=len, reverse=True)
+_UNIT = "|".join(re.escape(unit).replace(r"\ ", r"[\s-]?") for unit in _BY_LENGTH)
+_UNIT_ZH = "|".join(unit for unit in _BY_LENGTH if not unit.isascii() and unit.isalpha())
 
+_MODEL = r"(?<![a-z0-9])[a-z]+-?\d[a-z0-9]*(?:-[a-z0-9]*\d[a-z0-9]*)*"
+_DIGITS = r"(?<![\d.])(?:\d+[ -]\d+/\d+|\d+/\d+|\d{1,3}(?:,\d{3})+(?!\d)(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+)"
+_IN_WORDS = rf"(?:half(?=[\s-](?:an?\s)?(?:{_UNIT})\b)|{_WORD})(?:[\s-](?:and\s)?(?:{_WORD}))*"
+# A Chinese numeral counts only before a unit or a measure word: 三明治, 四季, 十分 and 万能 are no numbers.
+_IN_CHINESE = rf"[零〇一二两三四五六七八九十百千万]+(?=\s?(?:{_UNIT_ZH}|{_ZH_COUNTED}))"
 _NUMBER = re.compile(
     rf"""
-    (?P<model>(?<![a-z0-9])[a-z]+-?\d[a-z0-9]*(?:-[a-z0-9]*\d[a-z0-9]*)*)
-  | (?P<money>[$€£¥])?\s?
-    (?: (?P<digits>(?<![\d.])(?:\d+[ -]\d+/\d+ | \d+/\d+ | \d{{1,3}}(?:,\d{{3}})+(?!\d)(?:\.\d+)? | \d+(?:\.\d+)? | \.\d+))
-      | \b(?P<words>(?:half(?=[\s-](?:an?\s)?(?:{_UNIT})\b)|{_WORD})(?:[\s-](?:and\s)?(?:{_WORD}))*)\b
-      | (?P<percent>百分之)?(?P<zh>[零〇一二两三四五六七八九十百千万]+)(?=\s?(?:{_UNIT_ZH}|{_ZH_COUNTED})|(?<=百分之.)|(?<=百分之..)|(?<=百分之...))
-    )
+    (?P<model>{_MODEL})
+  | (?P<money>[$€£¥])?\ ?
+    (?: (?P<digits>{_DIGITS}) | \b(?P<words>{_IN_WORDS})\b
+      | 百分之(?P<percent>[零〇一二两三四五六七八九十百]+) | (?P<zh>{_IN_CHINESE}) )
     (?: (?:\san?\s|\s?-?\s?)(?P<unit>{_UNIT})(?![a-z0-9]) | (?P<glued>[a-z][a-z0-9]*) )?
     """,
     re.VERBOSE,
 )
 _JOINT = re.compile(r"\s*(?:(?P<by>x|×|\*|by)|,(?:\s*(?:and|or))?|、|和|或|至|到|~|～|-|–|—|/|and|or|to|&)\s*")
+
 # Where a number may begin. The long pattern is tried there only: tried everywhere, it cost four times all other guards.
-_BEGIN = re.compile(r"[a-z]++(?:-?\d)?+|[$€£¥.]?\d|[$€£¥]|[零〇一二两三四五六七八九十百千万]")
-_WORDS = frozenset([*_ONES, *_TENS, *_SCALES, "half"])
+_BEGIN = re.compile(r"[a-z]++(?:-?\d)?+|[$€£¥.]?\d|[$€£¥]|百分之|[零〇一二两三四五六七八九十百千万]")
+_WORDS = frozenset({*_UNDER_HUNDRED, *_SCALES, "half"})
 
 
 def read(text: str) -> Numbers:
@@ -170,7 +164,11 @@ def _quantity(found: re.Match[str], span: str) -> Quantity | str | None:
 def _value(found: re.Match[str]) -> Fraction:
     if found["digits"]:
         return _from_digits(found["digits"])
-    return Fraction(_from_words(found["words"])) if found["words"] else Fraction(_from_chinese(found["zh"]))
+    return (
+        Fraction(_from_words(found["words"]))
+        if found["words"]
+        else Fraction(_from_chinese(found["zh"] or found["percent"]))
+    )
 
 
 def _from_digits(digits: str) -> Fraction:
@@ -191,7 +189,7 @@ def _from_words(words: str) -> Fraction:
             if _SCALES[word] >= 1000:
                 total, current = total + current, 0
         else:
-            current += _ONES.get(word, 0) + _TENS.get(word, 0)
+            current += _UNDER_HUNDRED.get(word, 0)
     return Fraction(total + current)
 
 

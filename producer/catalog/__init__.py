@@ -9,21 +9,17 @@
 Problems come just before the product they speak of. Their codes are listed in producer/catalog/items.py.
 """
 
-from producer.catalog.export import ExportReport, ExportRow, write
+from producer.catalog.export import ExportReport, write
 from producer.catalog.items import Item, Level, Problem, TextUpdate
-from producer.catalog.markup import to_html, to_plain
 from producer.catalog.reading import FORMATS, read
 
 __all__ = [
     "FORMATS",
     "ExportReport",
-    "ExportRow",
     "Item",
     "Level",
     "Problem",
     "TextUpdate",
     "read",
-    "to_html",
-    "to_plain",
     "write",
 ]

@@ -9,34 +9,21 @@ import csv
 import json
 import re
 import secrets
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import TextIO
 
 from copydesk.errors import InputError
-from copydesk.model import Dialect, TextFormat
-from producer.catalog.markup import to_html, to_plain
+from copydesk.markup import to_html, to_plain
+from copydesk.model import Dialect, LiveText, TextFormat
 
 FORMATS = ("shopify", "woocommerce", "jsonl")
 
 # A spreadsheet takes such a cell for a formula. The "'" before it is taken away on import, so a cell that already has
 # some gets one more.
 _FORMULA = re.compile(r"'*[=+\-@\t\r]")
-
-
-@dataclass(frozen=True)
-class ExportRow:
-    """One text to write; `source` and `dialect` as they were imported, None where that is not known."""
-
-    sku: str
-    source: Mapping[str, str]
-    dialect: Dialect | None
-    text: str
-    title: str
-    text_format: TextFormat
-    language: str
 
 
 @dataclass(frozen=True)
@@ -48,7 +35,7 @@ class ExportReport:
     skipped: int
 
 
-def write(rows: Iterable[ExportRow], path: Path, file_format: str) -> ExportReport:
+def write(rows: Iterable[LiveText], path: Path, file_format: str) -> ExportReport:
     """Write `rows` in one of FORMATS; the file appears whole or not at all.
 
     A text is converted only where the format stores another kind (plain text becomes paragraphs, HTML becomes text).
@@ -78,7 +65,7 @@ def _whole(path: Path) -> Iterator[TextIO]:
         beside.unlink(missing_ok=True)
 
 
-def _write_json(rows: Iterable[ExportRow], stream: TextIO) -> ExportReport:
+def _write_json(rows: Iterable[LiveText], stream: TextIO) -> ExportReport:
     written = skipped = 0
     for row in rows:
         if not row.text.strip():
@@ -91,7 +78,7 @@ def _write_json(rows: Iterable[ExportRow], stream: TextIO) -> ExportReport:
     return ExportReport(written, 0, skipped)
 
 
-def _write_csv(rows: Iterable[ExportRow], stream: TextIO, file_format: str) -> ExportReport:
+def _write_csv(rows: Iterable[LiveText], stream: TextIO, file_format: str) -> ExportReport:
     rows = iter(rows)
     first = next(rows, None)
     header = _header(file_format, first.dialect if first else None)
@@ -115,7 +102,7 @@ def _header(file_format: str, dialect: Dialect | None) -> tuple[str, ...]:
     return ("Title", "URL handle", "Description") if dialect is Dialect.SHOPIFY else ("Handle", "Title", "Body (HTML)")
 
 
-def _cell(row: ExportRow, column: str) -> str:
+def _cell(row: LiveText, column: str) -> str:
     match column:
         case "ID":
             return row.source.get("ID") or (row.sku.removeprefix("id:") if row.sku.startswith("id:") else "")
@@ -129,7 +116,7 @@ def _cell(row: ExportRow, column: str) -> str:
             return row.text if row.text_format is TextFormat.HTML else to_html(row.text)
 
 
-def _title(row: ExportRow) -> str:
+def _title(row: LiveText) -> str:
     """The title as it was imported, whatever its dialect called it."""
     return next((row.source[name] for name in ("Title", "Name", "title") if row.source.get(name)), row.title)
 

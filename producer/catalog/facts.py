@@ -3,13 +3,13 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from copydesk.markup import to_plain
 from copydesk.model import Dialect, Facts, Product, TextFormat
 from producer.catalog import text
 from producer.catalog.items import Level, Problem, TextUpdate
-from producer.catalog.markup import to_plain
 
 MAX_SKU = 255
-"""Characters of a key: Shopify's own limit for handles, and the room that the database gives."""
+"""Characters of a key: Shopify's own limit for handles."""
 
 WRITTEN_LANGUAGES = frozenset({"en", "zh"})
 

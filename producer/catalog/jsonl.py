@@ -8,6 +8,7 @@ from copydesk.model import Dialect, TextFormat
 from producer.catalog.facts import FactSheet, Keys
 from producer.catalog.items import Item, Level, Problem
 from producer.catalog.records import MAX_CELL, TOO_LARGE, UNDECODABLE, Fault, is_well_formed, shown
+from producer.catalog.text import language_of_locale, language_of_text
 
 _TEXTS = ("sku", "title", "description", "category", "brand", "locale")
 _FACTS = frozenset({"attributes", "category", "brand"})
@@ -90,20 +91,17 @@ def _items(line: int, record: dict[str, Any], keys: Keys) -> Iterator[Item]:
         return
     sheet.brand = sheet.clean("brand", record.get("brand") or "")
     sheet.category = sheet.clean("category", record.get("category") or "")
-    for name, value in (record.get("attributes") or {}).items():
-        sheet.add_joined(name, [_said(part) for part in _parts(value)])
     description, locale = record.get("description") or "", record.get("locale") or ""
+    yes, no = ("是", "否") if (language_of_locale(locale) or language_of_text(title)) == "zh" else ("yes", "no")
+    for name, value in (record.get("attributes") or {}).items():
+        sheet.add_joined(
+            name, [(yes if part else no) if isinstance(part, bool) else part or "" for part in _parts(value)]
+        )
     yield from sheet.product(description, TextFormat.PLAIN, Dialect.JSONL, {"title": title}, locale)
 
 
 def _parts(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
-
-
-def _said(value: str | bool | None) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return value or ""
 
 
 def _known_sku(record: dict[str, Any]) -> str:

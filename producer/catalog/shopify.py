@@ -162,7 +162,7 @@ class _Reader:
         category = sheet.clean("Product category", first.get("product category").rpartition(">")[2])
         sheet.category = kind or category
         if category.casefold() != sheet.category.casefold():
-            sheet.add("Category", category)
+            sheet.add("Product category", category)
         sheet.add("Tags", first.get("tags"))
         for position, values in group.values.items():
             _add_option(sheet, first.get(f"option{position} name").strip(), list(values))

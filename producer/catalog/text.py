@@ -4,7 +4,7 @@ import html
 import re
 from dataclasses import dataclass
 
-from producer.catalog.markup import to_plain
+from copydesk.markup import to_plain
 
 MAX_VALUE = 500
 """Characters kept of one fact; longer ones are prose, and crowd the others out of the prompt."""

@@ -93,13 +93,23 @@ OpenTransformers = Callable[..., Engine]
 
 @pytest.fixture
 def chat_gguf(chat_checkpoint: Path, tmp_path: Path) -> Path:
-    """The random chat model as a GGUF file, as llama.cpp's own converter would write it."""
+    """The random chat model as a GGUF file."""
+    return write_gguf(tmp_path / "chat.gguf", chat_checkpoint)
+
+
+@pytest.fixture
+def holed_gguf(chat_checkpoint: Path, tmp_path: Path) -> Path:
+    """The same, but without one of its tensors."""
+    return write_gguf(tmp_path / "holed.gguf", chat_checkpoint, left_out="model.layers.2.mlp.up_proj.weight")
+
+
+def write_gguf(path: Path, checkpoint: Path, left_out: str = "") -> Path:
+    """Write a checkpoint as llama.cpp's own converter would."""
     gguf = pytest.importorskip("gguf")
     pytest.importorskip("accelerate", reason="transformers reads GGUF files only with accelerate installed")
     transformers = pytest.importorskip("transformers")
-    model = transformers.LlamaForCausalLM.from_pretrained(chat_checkpoint)
+    model = transformers.LlamaForCausalLM.from_pretrained(checkpoint)
     config = model.config
-    path = tmp_path / "chat.gguf"
     writer = gguf.GGUFWriter(path, "llama")
     writer.add_block_count(config.num_hidden_layers)
     writer.add_context_length(config.max_position_embeddings)
@@ -120,11 +130,13 @@ def chat_gguf(chat_checkpoint: Path, tmp_path: Path) -> Path:
     names = gguf.get_tensor_name_map(gguf.MODEL_ARCH.LLAMA, config.num_hidden_layers)
     heads = {"q_proj": config.num_attention_heads, "k_proj": config.num_key_value_heads}
     for name, tensor in model.state_dict().items():
+        if name == left_out:
+            continue
         kind = name.split(".")[-2]
         weights = tensor.numpy()
         if kind in heads:  # llama.cpp keeps the two halves of each rotated head interleaved
             weights = weights.reshape(heads[kind], 2, -1, weights.shape[1]).swapaxes(1, 2).reshape(weights.shape)
-        writer.add_tensor(names.get_name(name, try_suffixes=(".weight",)) + ".weight", weights)
+        writer.add_tensor(names.get_name(name, try_suffixes=(".weight",)), weights)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()

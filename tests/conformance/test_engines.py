@@ -366,3 +366,11 @@ def test_a_gguf_file_is_converted_once_and_answers_as_the_model_it_was_made_from
     assert weights.stat().st_mode == (converted / "config.json").stat().st_mode
     assert text(chat_gguf) == expected
     assert weights.stat().st_mtime_ns == made_at
+
+
+def test_a_gguf_file_that_lacks_a_tensor_is_refused_and_leaves_nothing(
+    open_transformers: OpenTransformers, holed_gguf: Path
+) -> None:
+    with pytest.raises(ModelError, match=r"lack 1 tensors, model\.layers\.2\.mlp\.up_proj\.weight"):
+        open_transformers(holed_gguf)
+    assert list((holed_gguf.parent / "converted").iterdir()) == []

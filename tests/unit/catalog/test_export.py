@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from copydesk.errors import InputError
-from copydesk.model import Dialect, TextFormat
-from producer.catalog import ExportReport, ExportRow, TextUpdate, read, to_html, to_plain, write
+from copydesk.markup import to_html, to_plain
+from copydesk.model import Dialect, LiveText, TextFormat
+from producer.catalog import ExportReport, TextUpdate, read, write
 
 
 def row(
@@ -17,8 +18,8 @@ def row(
     dialect: Dialect | None = Dialect.SHOPIFY_LEGACY,
     text_format: TextFormat = TextFormat.HTML,
     source: dict[str, str] | None = None,
-) -> ExportRow:
-    return ExportRow(sku, source or {}, dialect, text, title, text_format, "en")
+) -> LiveText:
+    return LiveText(sku, text, title, text_format, dialect, source or {}, "en")
 
 
 def cells(path: Path) -> list[list[str]]:
@@ -156,7 +157,7 @@ def test_a_failed_export_leaves_the_old_file_and_nothing_beside(tmp_path: Path) 
     path = tmp_path / "out.csv"
     path.write_text("old")
 
-    def rows() -> Iterator[ExportRow]:
+    def rows() -> Iterator[LiveText]:
         yield row()
         raise RuntimeError("the database went away")
 

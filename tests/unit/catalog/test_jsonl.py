@@ -26,6 +26,12 @@ def test_every_field_is_read_and_numbers_stay_as_written(load: Load) -> None:
     assert catalog.problems == []
 
 
+def test_true_and_false_are_said_in_the_language_of_the_product(load: Load) -> None:
+    (product,) = load('{"sku": "a", "title": "露营灯", "attributes": {"挂钩": true, "充电": false}}').products
+
+    assert product.facts.attributes == (("挂钩", "是"), ("充电", "否"))
+
+
 @pytest.mark.parametrize(
     ("line", "code"),
     [

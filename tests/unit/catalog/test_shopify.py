@@ -44,7 +44,7 @@ def test_the_current_header_is_read_like_the_legacy_one(load: Load) -> None:
     assert product.dialect is Dialect.SHOPIFY
     assert product.facts.category == "Cup"
     assert product.facts.attributes == (
-        ("Category", "Mugs"),
+        ("Product category", "Mugs"),
         ("Tags", "camp, tin"),
         ("Colour", "Red, Blue"),
         ("Care", "By hand"),
@@ -284,4 +284,4 @@ def test_the_real_demo_shop_is_35_products_without_a_problem() -> None:
     assert len(products) == 35
     assert not [item for item in items if isinstance(item, Problem)]
     paint = next(product for product in products if product.sku == "nebula-night-sky-paint")
-    assert paint.facts.attributes == (("Category", "Paints"), ("Size", "1l, 2.5l, 5l"))
+    assert paint.facts.attributes == (("Product category", "Paints"), ("Size", "1l, 2.5l, 5l"))
