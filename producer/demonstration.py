@@ -1,6 +1,7 @@
 """`copydesk demo`: the main job from end to end on embedded parts, with a database and a broker of its own."""
 
 import json
+import os
 from datetime import UTC, datetime
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 
 import typer
 
+from copydesk import settings as copydesk_settings
 from copydesk.engine import models
 from copydesk.errors import ModelError
 from copydesk.jobs import descriptions, publishing
@@ -15,7 +17,7 @@ from copydesk.settings import Settings
 from copydesk.store import Database, drafts, products
 from copydesk.store.runs import OUTCOMES, Planned
 from producer import asking, catalog, importing, watching
-from producer.services import Services, free_port, labelled
+from producer.services import Services, exit_on_sigterm, free_port, labelled
 
 SHOP = "fernhill"
 CATALOG = "catalog-shopify.csv"
@@ -25,21 +27,24 @@ START_SECONDS = 120.0
 
 def run(settings: Settings) -> int:
     """Run the demo in `<data_dir>/demo`; returns the exit status. Run again, it finds nothing changed."""
+    exit_on_sigterm()
     folder = settings.data_dir / "demo"
     folder.mkdir(parents=True, exist_ok=True)
-    own = settings.model_copy(
-        update={
-            "data_dir": folder,
-            "models_dir": settings.models,
-            "database_url": f"sqlite:///{folder / 'copydesk.db'}",
-            "broker_url": f"redis://127.0.0.1:{free_port()}/0",
-            "flower_port": free_port(),
-        }
-    )
-    database = Database(own.database)
+    own = {
+        "DATA_DIR": folder,
+        "MODELS_DIR": settings.models,
+        "DATABASE_URL": f"sqlite:///{folder / 'copydesk.db'}",
+        "BROKER_URL": f"redis://127.0.0.1:{free_port()}/0",
+        "FLOWER_PORT": free_port(),
+    }
+    # By the environment, as any deployment would: the services are child processes, and inherit it.
+    os.environ.update({f"COPYDESK_{name}": str(value) for name, value in own.items()})
+    copydesk_settings.load.cache_clear()
+    settings = copydesk_settings.load()
+    database = Database(settings.database)
     database.migrate()
     try:
-        return _walk(own, database, folder)
+        return _walk(settings, database, folder)
     finally:
         database.close()
 

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -24,6 +24,8 @@ Say = Callable[[str, str], None]
 STOP_SECONDS = 300.0
 """How long a child may take to end: a worker finishes the chunks it holds."""
 
+STOP_AFTER_ERROR_SECONDS = 10.0
+
 FIRM_SECONDS = 10.0
 """A child that ends sooner than this after its start is not restarted: it would only end again."""
 
@@ -38,7 +40,6 @@ class Child:
 
     name: str
     command: Sequence[str]
-    environment: Mapping[str, str]
     say: Say
     process: "subprocess.Popen[str]" = field(init=False)
     started_at: float = field(init=False)
@@ -47,7 +48,7 @@ class Child:
         self.started_at = time.monotonic()
         self.process = subprocess.Popen(
             self.command,
-            env={**os.environ, **self.environment},
+            env={**os.environ, "PYTHONUNBUFFERED": "1"},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -64,7 +65,7 @@ class Child:
             for line in stream:
                 self.say(self.name, line.rstrip("\n"))
 
-    def stop(self, timeout_seconds: float = STOP_SECONDS) -> None:
+    def stop(self, timeout_seconds: float) -> None:
         """SIGTERM, and after the timeout SIGKILL."""
         if self.process.poll() is None:
             self.process.terminate()
@@ -81,18 +82,19 @@ class Services:
     def __init__(self, settings: Settings, say: Say) -> None:
         self.settings = settings
         self.say = say
-        self.environment = environment(settings)
         self.children: list[Child] = []
 
     def __enter__(self) -> "Services":
         return self
 
-    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: BaseException | TracebackType | None) -> None:
+        # When something went wrong nobody wants to wait; what is cut off is written again by the next worker.
+        seconds = STOP_SECONDS if kind is None else STOP_AFTER_ERROR_SECONDS
         while self.children:
-            self.children.pop().stop()
+            self.children.pop().stop(seconds)
 
     def start(self, name: str, *command: str) -> Child:
-        child = Child(name, command, self.environment, self.say)
+        child = Child(name, command, self.say)
         child.start()
         self.children.append(child)
         return child
@@ -170,23 +172,16 @@ def celery(module: str, *arguments: str) -> tuple[str, ...]:
     return (sys.executable, "-m", "celery", "--app", module, *arguments)
 
 
-def environment(settings: Settings) -> dict[str, str]:
-    """What children need to see the same settings, and to find our packages and print at once."""
-    return {
-        "PYTHONUNBUFFERED": "1",
-        "COPYDESK_DATA_DIR": str(settings.data_dir),
-        "COPYDESK_MODELS_DIR": str(settings.models),
-        "COPYDESK_DATABASE_URL": settings.database,
-        "COPYDESK_BROKER_URL": settings.broker_url,
-        "COPYDESK_FLOWER_PORT": str(settings.flower_port),
-    }
-
-
 def free_port() -> int:
     """A loopback port that nothing listens on now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def exit_on_sigterm() -> None:
+    """Makes SIGTERM leave `with` blocks as Ctrl-C does, so that children are closed."""
+    signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
 
 
 def stop_on_signals() -> threading.Event:

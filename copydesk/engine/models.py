@@ -46,9 +46,9 @@ class KnownModel:
         """Where it comes from, for a person to read."""
         return f"PyPI {self.requirement}"
 
-    def path(self, data_dir: Path) -> Path:
+    def path(self, models_dir: Path) -> Path:
         """Where its file lies once pulled."""
-        return data_dir / "models" / self.name / Path(self.member).name
+        return models_dir / self.name / Path(self.member).name
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ KNOWN: dict[str, KnownModel] = {
 """The models that can be pulled by name."""
 
 
-def installed(data_dir: Path) -> list[ModelListing]:
+def installed(models_dir: Path) -> list[ModelListing]:
     """Every known model, with its path if it has been pulled."""
     return [
         ModelListing(
@@ -87,23 +87,23 @@ def installed(data_dir: Path) -> list[ModelListing]:
             known.size_bytes,
             known.languages,
             known.licence,
-            known.path(data_dir) if _is_whole(known, data_dir) else None,
+            known.path(models_dir) if _is_whole(known, models_dir) else None,
             known.source,
         )
         for known in KNOWN.values()
     ]
 
 
-def resolve(name: str, data_dir: Path) -> Path | str:
+def resolve(name: str, models_dir: Path) -> Path | str:
     """What a model setting points at: a path (.gguf file or checkpoint folder), or a Hugging Face id as it stands.
 
     Raises:
         ModelError: a known model has not been pulled, or there is nothing at the path.
     """
     if known := KNOWN.get(name):
-        if not _is_whole(known, data_dir):
-            raise ModelError(f"the model {name} is not in {data_dir / 'models'}: run `copydesk model pull {name}`")
-        return known.path(data_dir)
+        if not _is_whole(known, models_dir):
+            raise ModelError(f"the model {name} is not in {models_dir}: run `copydesk model pull {name}`")
+        return known.path(models_dir)
     path = Path(name).expanduser()
     if name and path.exists():  # "" is a path too: the current folder
         return path
@@ -115,8 +115,8 @@ def resolve(name: str, data_dir: Path) -> Path | str:
     )
 
 
-def pull(name: str, data_dir: Path) -> Path:
-    """Fetch a known model, check it and put it in `data_dir`; at once if it is already there and sound.
+def pull(name: str, models_dir: Path) -> Path:
+    """Fetch a known model, check it and put it in `models_dir`; at once if it is already there and sound.
 
     Until the hash is right the file has another name, so an interrupted pull leaves nothing that looks like a model.
 
@@ -129,7 +129,7 @@ def pull(name: str, data_dir: Path) -> Path:
             f"{name!r} is not a model that can be pulled: choose one of {', '.join(KNOWN)}. A checkpoint of your own "
             "needs no pull: set COPYDESK_MODEL to its folder, its .gguf file or its Hugging Face id"
         )
-    target = known.path(data_dir)
+    target = known.path(models_dir)
     if target.is_file() and _sha256(target) == known.sha256:
         return target
     try:
@@ -222,6 +222,6 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _is_whole(known: KnownModel, data_dir: Path) -> bool:
-    path = known.path(data_dir)
+def _is_whole(known: KnownModel, models_dir: Path) -> bool:
+    path = known.path(models_dir)
     return path.is_file() and path.stat().st_size == known.size_bytes

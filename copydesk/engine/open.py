@@ -20,7 +20,7 @@ def open_engine(settings: Settings) -> Engine:
 
 
 def _open_transformers(settings: Settings) -> Engine:
-    source = resolve(settings.model, settings.data_dir)  # before the seconds that importing torch takes
+    source = resolve(settings.model, settings.models)  # before the seconds that importing torch takes
     try:
         from copydesk.engine.transformers import TransformersEngine
     except ImportError as error:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from copydesk.guards.draft import Draft, facts_text
+from copydesk.guards.draft import Draft
 from copydesk.model import Reason
 
 
@@ -37,6 +37,7 @@ class Check:
 
 _OPENING = _one_of(
     r"\s*(?:sure|certainly|of course|absolutely|okay|here (?:is|are))\b",
+    r"\s*(?:[-*•]|\d+[.)])\s",
     r"\s*here['’]s (?:a|an|the|my|your|some|what|how)\b",
     r"\s*(?:the |an? |this )?(?:product |short )?(?:description|copy|answer|draft)(?: is| for|:)",
     r"\s*(?:好的|当然|以下是|下面是|根据(?:您|你)?提供|这是(?:一个|一段|一份)?(?:产品|商品)(?:描述|文案|介绍))",
@@ -58,7 +59,7 @@ CHECKS = (
         "holds marks of a chat or a document",
         _one_of(
             r"<\|[^|>]*\|?>?|\|>|\[/?INST\]|</?s>|<</?SYS>>|`|\*\*|^#{1,6} ",
-            r"(?:\n|\A)\s*(?:[-*•]|\d+[.)])\s",
+            r"\n\s*(?:[-*•]|\d+[.)])\s",
         ),
         signs="<|[`*#•\n",
     ),
@@ -74,10 +75,12 @@ CHECKS = (
     Check(
         "lists field names instead of describing",
         _one_of(
-            r"(?:^|[.!?|,;] ?)\s*(?:product |key )?(?:title|brand|category|type|variants?|description|name|price|features?|note"
-            r"|user|assistant|human|system|facts?|material|size|colou?r|flavou?r|volume|weight|version|sku|tags?)\s*[:：]",
+            r"(?:^|[.!?|,;] ?)\s*(?:product |key )?(?:title|brand|category|type|variants?|description|name|price|note"
+            r"|features?|user|assistant|human|system|facts?|material|size|colou?r|flavou?r|volume|weight|version|sku|tags?)\s*[:：]",
+            r"\bthe (?:care|features?|type|(?:product )?category|tags|variant|title|brand) (?:is|are)\b",
             r"(?:标题|品牌|类别|分类|名称|描述|文案|材质|颜色|尺寸|规格|价格|特点|注意?)\s*[：:]",
         ),
+        words=frozenset({"care", "feature", "features", "type", "category", "tags", "variant", "title", "brand"}),
         signs=":：",
     ),
     Check(
@@ -86,11 +89,11 @@ CHECKS = (
             r"\bI(?:['’](?:m|ve|d|ll)\b|(?= [a-z]))|\b(?:[Mm]y|[Mm]e|[Mm]yself|[Ll]et me)\b"
             r"|\b[Yy]ou['’]re (?:right|welcome)\b"
             r"|\b[Yy]our (?:product|customer|client|online (?:shop|store)|brand|business|request)s?\b"
-            r"|\b(?:[Pp]roduct description|[Tt]he (?:given |provided )?facts|[Ff]acts (?:given|provided)|[Dd]escribe the)\b"
+            r"|\b(?:[Pp]roduct description|[Tt]he (?:given |provided )?facts|[Ff]acts (?:given|provided))\b"
             r"|我(?:是|会|可以|想|为您)"
         ),
         frozenset({"i", "i'm", "i've", "i'd", "i'll", "my", "me", "myself", "you're", "your"})
-        | {"description", "descriptions", "facts", "describe"},
+        | {"description", "descriptions", "facts"},
         "我",
     ),
     Check(
@@ -112,7 +115,7 @@ def chat(draft: Draft) -> Iterator[Reason]:
     for check in CHECKS:
         span = check.find(draft)
         # A title may hold "[2-pack]"; the writer's "I" is never excused by a letter of a fact.
-        if span and (len(span) < 3 or span not in facts_text(draft.facts)):
+        if span and (len(span) < 3 or span not in draft.sheet.values):
             yield Reason("shape.chat", f'{check.message}: "{span}"', span)
             return
     if not draft.text.isascii() and (emoji := _EMOJI.search(draft.text)):

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from difflib import SequenceMatcher
 from functools import lru_cache
 
-from copydesk.guards.draft import Draft, facts_text, facts_words, words_of
+from copydesk.guards.draft import Draft, Sheet, words_of
+from copydesk.guards.numbers import SIZES
 from copydesk.guards.wordlists import entries, word_set
 from copydesk.model import Facts, Reason
 
@@ -43,17 +44,19 @@ _ORIGIN = re.compile(
 )
 _MADE_OF = re.compile(
     rf"\b(?:{_VERBS})"
-    r" (?:entirely |only |purely |completely |mostly |up )?(?:of|from|with|out of|using|in)\b((?: [\w'-]+){1,6})",
+    r" (?:entirely |only |purely |completely |mostly |up )?"
+    r"(?:(?P<of>of|from|out of)|with|using|in)\b(?P<what>(?: [\w'-]+){1,6})",
     re.IGNORECASE,
 )
+_MATERIAL = re.compile(r"material|fabric|材质|面料|材料", re.IGNORECASE)
 _VAGUE = word_set("vague")
 
 # A choice nobody offers. Sizes and options may be many where a fact lists several.
 _CHOICE = re.compile(
     r"\b(?:(?:range|variety|selection|array|choice|assortment|number|mix) of"
     r"|different|various|varied|many|multiple|several|any|all|favou?rite|countless|endless|more)"
-    r" (?:[\w-]+ ){0,2}?(colou?rs?|hues?|shades?|flavou?rs?|sizes?|designs?|styles?|patterns?|fabrics?|materials?|finishes"
-    r"|scents?|variations?|versions?|ingredients|features)\b",
+    r" (?:[\w-]+ ){0,2}?(colou?rs?|hues?|shades?|flavou?rs?|sizes?|designs?|styles?|patterns?|fabrics?|materials?"
+    r"|finishes|scents?|variations?|versions?|ingredients|features)\b",
     re.IGNORECASE,
 )
 _CHOOSING = frozenset(
@@ -82,7 +85,7 @@ _ANYONES = word_set("names")
 
 def claims(draft: Draft) -> Iterator[Reason]:
     """No material, colour, certificate, health claim, promise or origin that the facts do not hold."""
-    held = known_claims(draft.facts)
+    held = known_claims(draft.sheet)
     new = [spelling for spelling, claim in _claims_in(draft.text, draft.words) if claim not in held]
     if new:
         harmless = " ".join(found.group().casefold() for found in _HARMLESS.finditer(draft.text))
@@ -94,7 +97,7 @@ def claims(draft: Draft) -> Iterator[Reason]:
 
 
 def _origins(draft: Draft) -> Iterator[Reason]:
-    known = facts_text(draft.facts).casefold()
+    known = draft.sheet.text.casefold()
     for origin in _ORIGIN.finditer(draft.text):
         place = origin[1] or origin[2]
         if place.casefold() not in known:
@@ -104,9 +107,17 @@ def _origins(draft: Draft) -> Iterator[Reason]:
 def made_of(draft: Draft) -> Iterator[Reason]:
     """Whatever the product is said to be made of or with, the facts hold a word of it."""
     for found in _MADE_OF.finditer(draft.text) if not _MAKING.isdisjoint(draft.vocabulary) else ():
-        words = [word for word in words_of(found[1]) if word not in _VAGUE]
-        if words and (words[0][0].isdigit() or facts_words(draft.facts).isdisjoint(words)):
+        words = [word for word in words_of(found["what"]) if word not in _VAGUE]
+        known = (found["of"] and materials(draft.sheet)) or draft.sheet.words
+        if words and (words[0][0].isdigit() or words[0] in SIZES or known.isdisjoint(words)):
             yield Reason("facts.claims", f'says "{found.group()}", which the facts do not', found.group())
+
+
+@lru_cache(maxsize=4096)
+def materials(sheet: Sheet) -> frozenset[str]:
+    """The words of the facts' own material, where they have one: a mug is not made of its colours."""
+    named = [f"{value} {sheet.facts.title}" for name, value in sheet.facts.attributes if _MATERIAL.search(name)]
+    return frozenset(words_of(" ".join(named)))
 
 
 def choice(draft: Draft) -> Iterator[Reason]:
@@ -131,7 +142,7 @@ def names(draft: Draft) -> Iterator[Reason]:
     """No capitalised name within a sentence that the facts do not hold: an invented brand, place or person."""
     if draft.chinese:
         return
-    known = facts_words(draft.facts)
+    known = draft.sheet.words
     misspelt = _misspelt_brand(draft)
     if misspelt:
         yield Reason("facts.claims", f'misspells the brand "{draft.facts.brand}": "{misspelt}"', misspelt)
@@ -146,12 +157,12 @@ def names(draft: Draft) -> Iterator[Reason]:
 
 def _misspelt_brand(draft: Draft) -> str:
     """A capitalised word that is nearly, but not quite, a word of the brand; also where a sentence begins."""
-    known = facts_words(draft.facts)
+    known = draft.sheet.words
     brands = [word for word in words_of(draft.facts.brand) if len(word) >= 5]
-    for word in dict.fromkeys(_INITIAL.findall(draft.text)) if brands else ():
-        plain = word.casefold()
-        if plain not in known and any(_alike(plain, brand) for brand in brands):
-            return word
+    for found in _INITIAL.finditer(draft.text) if brands else ():
+        word = found.group().casefold()
+        if word not in known and any(_alike(word, brand) for brand in brands):
+            return found.group()
     return ""
 
 
@@ -162,9 +173,9 @@ def _alike(word: str, brand: str) -> bool:
 
 
 @lru_cache(maxsize=4096)
-def known_claims(facts: Facts) -> frozenset[str]:
+def known_claims(sheet: Sheet) -> frozenset[str]:
     """The claims that the facts themselves make."""
-    return frozenset(claim for _, claim in _claims_in(facts_text(facts), words_of(facts_text(facts))))
+    return frozenset(claim for _, claim in _claims_in(sheet.text, words_of(sheet.text)))
 
 
 def _claims_in(text: str, words: list[str]) -> Iterator[tuple[str, str]]:

@@ -1,14 +1,14 @@
 """What every rule looks at: the text, cut once into words and sentences, and what may be said."""
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
 from copydesk.model import Facts
 from copydesk.settings import Rules
 
-# A full stop inside "2.5 l" or "No.5" ends nothing: Latin marks need white space after them, Chinese ones do not.
-_SENTENCE_END = re.compile(r"(?<=[.!?…])[\"”’)\]]*\s+|(?<=[。！？；])[”’）」]*\s*|\n+")
+_SENTENCE_END = re.compile(r"[.!?…。！？；\n][\"”’)\]）」]*\s*")
 _WORDS = re.compile(r"[a-z0-9à-öø-ÿ]+(?:'[a-z]+)?|[\u3400-\u9fff]")
 _CJK = re.compile(r"[\u3400-\u9fff]")
 
@@ -18,22 +18,55 @@ def words_of(text: str) -> list[str]:
     return _WORDS.findall(text.casefold().replace("’", "'"))
 
 
+def _sentences(text: str) -> Iterator[str]:
+    start = 0
+    for end in _SENTENCE_END.finditer(text):
+        mark = end.group()
+        # A full stop inside "2.5 l" or "No.5" ends nothing: Latin marks need white space after them.
+        if mark[0] in ".!?…" and not mark[-1].isspace():
+            continue
+        if sentence := text[start : end.end()].strip():
+            yield sentence
+        start = end.end()
+    if sentence := text[start:].strip():
+        yield sentence
+
+
 def is_chinese(language: str) -> bool:
     """Whether a language code names Chinese, with or without a region or script."""
     return re.split("[-_]", language, maxsplit=1)[0].casefold() == "zh"
 
 
-@lru_cache(maxsize=4096)
-def facts_text(facts: Facts) -> str:
-    """All names and values, one fact to a line."""
-    return "\n".join(f"{name}: {value}" for name, value in facts.lines())
+class Sheet:
+    """What may be said of one product, made ready once for all drafts of it."""
+
+    def __init__(self, facts: Facts) -> None:
+        self.facts = facts
+
+    @cached_property
+    def text(self) -> str:
+        """All names and values, one fact to a line."""
+        return "\n".join(f"{name}: {value}" for name, value in self.facts.lines())
+
+    @cached_property
+    def values(self) -> str:
+        """The values alone: what a text may quote as it stands."""
+        return "\n".join(value for _, value in self.facts.lines())
+
+    @cached_property
+    def words(self) -> frozenset[str]:
+        """Every word of the facts, and each plural's or singular's other form."""
+        words = set(words_of(self.text))
+        return frozenset(words | {word + "s" for word in words} | {word[:-1] for word in words if word.endswith("s")})
+
+    @cached_property
+    def line(self) -> str:
+        """The words in their order, each between blanks, to look phrases up in."""
+        return f" {' '.join(words_of(self.text))} "
 
 
-@lru_cache(maxsize=4096)
-def facts_words(facts: Facts) -> frozenset[str]:
-    """Every word of the facts, and each plural's or singular's other form."""
-    words = set(words_of(facts_text(facts)))
-    return frozenset(words | {word + "s" for word in words} | {word[:-1] for word in words if word.endswith("s")})
+# A sheet is compared by identity: rules that cache by sheet do not hash the facts again, which cost 10 us each time.
+sheet = lru_cache(maxsize=4096)(Sheet)
 
 
 @dataclass(frozen=True)
@@ -48,8 +81,12 @@ class Draft:
     voice: str = ""
 
     @cached_property
+    def sheet(self) -> Sheet:
+        return sheet(self.facts)
+
+    @cached_property
     def sentences(self) -> list[str]:
-        return [part.strip() for part in _SENTENCE_END.split(self.text) if part.strip()]
+        return list(_sentences(self.text))
 
     @cached_property
     def sentence_words(self) -> list[list[str]]:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from copydesk.guards.draft import Draft, facts_words, has_cjk, words_of
+from copydesk.guards.draft import Draft, has_cjk, words_of
 from copydesk.guards.wordlists import word_set
 from copydesk.model import Reason
 
@@ -27,13 +27,13 @@ def language(draft: Draft) -> Iterator[Reason]:
 
 def _not_english(draft: Draft, sentence: str, said: list[str]) -> bool:
     if not sentence.isascii():
-        known = facts_words(draft.facts)
+        known = draft.sheet.words
         if not all(known.issuperset(words_of(run) or [run]) for run in _OTHER_SCRIPT.findall(sentence)):
             return True
     return len(said) >= 6 and _ENGLISH.isdisjoint(said) and sum(word in _FOREIGN for word in said) >= 2
 
 
 def _not_chinese(draft: Draft, sentence: str, said: list[str]) -> bool:
-    known = facts_words(draft.facts)
+    known = draft.sheet.words
     foreign = [word for word in said if word not in known and _LATIN.match(word)]
     return len(foreign) > FOREIGN_NAME or (bool(foreign) and not has_cjk(sentence))

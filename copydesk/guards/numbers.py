@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from copydesk.guards import quantities
-from copydesk.guards.draft import Draft, facts_words
+from copydesk.guards.draft import Draft, Sheet
 from copydesk.guards.quantities import Measure, Numbers, Quantity
 from copydesk.guards.units import UNITS
-from copydesk.model import Facts, Reason
+from copydesk.model import Reason
 
 _NAMED_UNIT = re.compile(r"[(（\[]\s*([^)）\]]+?)\s*[)）\]]|\b(\w{3,})\b")
 _CLOTHING_SIZE = re.compile(r"(?<![\w'’.-])(?:X{0,4}S|M|X{0,4}L)(?![\w'’-])")
+SIZES = frozenset({"xxs", "xs", "s", "m", "l", "xl", "xxl", "xxxl", "xxxxl"})
 _TOKENS = re.compile(r"[a-z0-9]+")
 
 
@@ -32,7 +33,7 @@ def numbers(draft: Draft) -> Iterator[Reason]:
     said = quantities.read(draft.text)
     if not said.groups and not said.models:
         return
-    known = known_numbers(draft.facts)
+    known = known_numbers(draft.sheet)
     for model in said.models:
         if _squashed(model) not in known.models:
             yield Reason("facts.numbers", f'says "{model}", which the facts do not', model)
@@ -42,12 +43,12 @@ def numbers(draft: Draft) -> Iterator[Reason]:
 
 
 @lru_cache(maxsize=4096)
-def known_numbers(facts: Facts) -> Known:
+def known_numbers(sheet: Sheet) -> Known:
     """The numbers of the facts, read once per product."""
     measures: set[Measure] = set()
     groups: list[Counter[Measure]] = []
     models: set[str] = set()
-    for name, value in facts.lines():
+    for name, value in sheet.facts.lines():
         read = quantities.read(value)
         models.update(_model_words(value))
         named = _unit_of(name)
@@ -65,9 +66,15 @@ def known_numbers(facts: Facts) -> Known:
 
 
 def _clothing_sizes(draft: Draft) -> Iterator[Reason]:
-    for size in dict.fromkeys(_CLOTHING_SIZE.findall(draft.text)):
-        if size.casefold() not in facts_words(draft.facts):
-            yield Reason("facts.numbers", f'says size "{size}", which the facts do not', size)
+    if draft.vocabulary.isdisjoint(SIZES):
+        return
+    for sentence in draft.sentences:
+        said = _CLOTHING_SIZE.findall(sentence)
+        for size in dict.fromkeys(said):
+            if size.casefold() not in draft.sheet.words:
+                yield Reason("facts.numbers", f'says size "{size}", which the facts do not', size)
+            elif said.count(size) > 1:
+                yield Reason("shape.finished", f'lists size "{size}" twice', size)
 
 
 def _judge_group(group: list[Quantity], known: Known) -> Iterator[Reason]:
@@ -121,8 +128,9 @@ def _listed_twice(said: Numbers) -> Iterator[Reason]:
 def _unit_of(name: str) -> str:
     """The unit that an attribute's name carries: "Weight (g)", "Battery life hours"."""
     for bracketed, word in _NAMED_UNIT.findall(name.casefold()):
-        if (bracketed or word) in UNITS:
-            return bracketed or word
+        unit = str(bracketed or word)
+        if unit in UNITS:
+            return unit
     return ""
 
 

@@ -4,12 +4,11 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from fractions import Fraction
 
 from copydesk.guards.units import AMBIGUOUS, UNITS
 
-Measure = tuple[str, Fraction]
-"""Kind ("" for none) and amount in the kind's base unit."""
+Measure = tuple[str, float]
+"""Kind ("" for none) and amount in the kind's base unit, rounded so that 2.54 cm and 1 in are one."""
 
 
 @dataclass(slots=True)
@@ -24,7 +23,7 @@ class Quantity:
     """
 
     span: str
-    value: Fraction
+    value: float
     unit: str
     borrowed: bool = field(default=False)
 
@@ -32,9 +31,9 @@ class Quantity:
         """What it may mean: one reading, or two where the unit is ambiguous or borrowed."""
         if self.unit:
             kind, factor = UNITS[self.unit]
-            yield kind, self.value * factor
+            yield kind, round(self.value * factor, 6)
         if not self.unit or self.borrowed or self.unit in AMBIGUOUS:
-            yield "", self.value
+            yield "", round(self.value, 6)
 
 
 @dataclass(slots=True)
@@ -52,12 +51,10 @@ class Numbers:
     models: list[str] = field(default_factory=list)
 
 
-_TEENS = (
-    ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve", "thirteen")
-    + ("fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen")
-)  # fmt: skip
+_ONES = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
+_TEENS = ("thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen")
 _TENS = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
-_UNDER_HUNDRED = {word: number for number, word in enumerate(_TEENS, start=1)} | {
+_UNDER_HUNDRED = {word: number for number, word in enumerate((*_ONES, *_TEENS), start=1)} | {
     word: number * 10 for number, word in enumerate(_TENS, start=2)
 }
 _SCALES = {"hundred": 100, "thousand": 1000, "million": 1_000_000, "dozen": 12}
@@ -91,7 +88,9 @@ _NUMBER = re.compile(
 _JOINT = re.compile(r"\s*(?:(?P<by>x|×|\*|by)|,(?:\s*(?:and|or))?|、|和|或|至|到|~|～|-|–|—|/|and|or|to|&)\s*")
 
 # Where a number may begin. The long pattern is tried there only: tried everywhere, it cost four times all other guards.
-_BEGIN = re.compile(r"[a-z]++(?:-?\d)?+|[$€£¥.]?\d|[$€£¥]|百分之|[零〇一二两三四五六七八九十百千万]")
+_BEGIN = re.compile(r"(?<![a-z0-9])[a-z]++-?\d|[$€£¥.]?\d|[$€£¥]|百分之|[零〇一二两三四五六七八九十百千万]")
+_BEGIN_IN_WORDS = re.compile(rf"{_BEGIN.pattern}|\b(?:{_WORD}|half)\b")
+_LATIN = re.compile(r"[a-z]+")
 _WORDS = frozenset({*_UNDER_HUNDRED, *_SCALES, "half"})
 
 
@@ -125,15 +124,14 @@ def read(text: str) -> Numbers:
 
 
 def _numbers_in(plain: str) -> Iterator[re.Match[str]]:
+    begin = _BEGIN if _WORDS.isdisjoint(_LATIN.findall(plain)) else _BEGIN_IN_WORDS
     end = 0
-    for begin in _BEGIN.finditer(plain):
-        if begin.start() >= end and (
-            not begin.group().isalpha() or begin.group() in _WORDS or not begin.group().isascii()
-        ):
-            found = _NUMBER.match(plain, begin.start())
-            if found:
-                end = found.end()
-                yield found
+    for place in begin.finditer(plain):
+        if place.start() < end:
+            continue
+        if found := _NUMBER.match(plain, place.start()):
+            end = found.end()
+            yield found
 
 
 def _plain(text: str) -> str:
@@ -145,7 +143,7 @@ def _plain(text: str) -> str:
 def _prefixed(token: str, span: str) -> Quantity | str:
     """ "size-40" is a word and a number; "xr-500" is a model."""
     word, dash, digits = token.partition("-")
-    return Quantity(span, Fraction(digits), "") if dash and len(word) > 3 and digits.isdigit() else span
+    return Quantity(span, float(digits), "") if dash and len(word) > 3 and digits.isdigit() else span
 
 
 def _quantity(found: re.Match[str], span: str) -> Quantity | str | None:
@@ -161,36 +159,34 @@ def _quantity(found: re.Match[str], span: str) -> Quantity | str | None:
     return Quantity(span, _value(found), unit)
 
 
-def _value(found: re.Match[str]) -> Fraction:
+def _value(found: re.Match[str]) -> float:
     if found["digits"]:
         return _from_digits(found["digits"])
-    return (
-        Fraction(_from_words(found["words"]))
-        if found["words"]
-        else Fraction(_from_chinese(found["zh"] or found["percent"]))
-    )
+    if found["words"]:
+        return _from_words(found["words"])
+    return float(_from_chinese(found["zh"] or found["percent"]))
 
 
-def _from_digits(digits: str) -> Fraction:
+def _from_digits(digits: str) -> float:
     whole, _, fraction = digits.replace("-", " ").rpartition(" ")
     if "/" in fraction:
         top, bottom = fraction.split("/")
-        return Fraction(whole or 0) + (Fraction(int(top), int(bottom)) if int(bottom) else Fraction(0))
-    return Fraction(digits.replace(",", ""))
+        return float(whole or 0) + (int(top) / int(bottom) if int(bottom) else 0.0)
+    return float(digits.replace(",", ""))
 
 
-def _from_words(words: str) -> Fraction:
+def _from_words(words: str) -> float:
     total = current = 0
     for word in re.split(r"[\s-]+", words):
         if word == "half":
-            return Fraction(1, 2)
+            return 0.5
         if word in _SCALES:
             current = max(current, 1) * _SCALES[word]
             if _SCALES[word] >= 1000:
                 total, current = total + current, 0
         else:
             current += _UNDER_HUNDRED.get(word, 0)
-    return Fraction(total + current)
+    return float(total + current)
 
 
 def _from_chinese(numeral: str) -> int:

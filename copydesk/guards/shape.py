@@ -3,11 +3,11 @@
 import re
 from collections.abc import Iterator
 from functools import lru_cache
-from itertools import pairwise
+from operator import eq
 
-from copydesk.guards.draft import Draft, facts_text, facts_words, words_of
+from copydesk.guards.draft import Draft, words_of
 from copydesk.guards.wordlists import word_set
-from copydesk.model import Facts, Reason
+from copydesk.model import Reason
 
 _ENDS = re.compile(r"[.!?。！？…][\"”’'）)」』]*$")
 _TAG = re.compile(r"</?[a-zA-Z][^<>]*>|<!--|&(?:[a-zA-Z]{2,8}|#\d{1,6});")
@@ -18,7 +18,7 @@ REPEATED_RUN = 4
 REPEATED_RUN_ZH = 7
 """Characters."""
 
-_JOINTS = frozenset({"and", "or"})
+_BETWEEN = frozenset({(), ("and",), ("or",), ("a",), ("of",), ("is",), ("the",), ("and", "even"), ("or", "even")})
 _TWICE_IS_FINE = word_set("twice")
 
 SHORT_TITLE = 3
@@ -44,11 +44,11 @@ def leaked(draft: Draft) -> Iterator[Reason]:
     """No phrase of the worked example, of the instructions or of the shop's voice, unless the facts hold it."""
     text = f" {' '.join(draft.words)} "
     for phrase, words in _phrases(draft.echoes):
-        if words in text and words not in _facts_line(draft.facts):
+        if words in text and words not in draft.sheet.line:
             yield Reason("shape.finished", f'repeats "{phrase}" from the instructions', phrase)
             return
     for words in _voice_runs(draft.voice):
-        if words in text and words not in _facts_line(draft.facts):
+        if words in text and words not in draft.sheet.line:
             yield Reason("shape.finished", "recites the shop's voice instead of using it", words.strip())
             return
 
@@ -62,11 +62,6 @@ def _phrases(echoes: tuple[str, ...]) -> list[tuple[str, str]]:
 @lru_cache(maxsize=64)
 def _voice_runs(voice: str) -> list[str]:
     return [f" {' '.join(run)} " for run in _runs(words_of(voice), VOICE_RUN)]
-
-
-@lru_cache(maxsize=4096)
-def _facts_line(facts: Facts) -> str:
-    return f" {' '.join(words_of(facts_text(facts)))} "
 
 
 def repeated(draft: Draft) -> Iterator[Reason]:
@@ -83,7 +78,7 @@ def repeated(draft: Draft) -> Iterator[Reason]:
 
 
 def _repeated_run(draft: Draft) -> str:
-    own = facts_words(draft.facts) | _GLUE
+    own = draft.sheet.words | _GLUE
     length, joint = (REPEATED_RUN_ZH, "") if draft.chinese else (REPEATED_RUN, " ")
     seen: set[tuple[str, ...]] = set()
     for run in _runs(draft.words, length):
@@ -94,14 +89,16 @@ def _repeated_run(draft: Draft) -> str:
 
 
 def _stutter(words: list[str]) -> str:
-    for first, second in pairwise(words):
-        if first == second and first.isalpha() and first not in _TWICE_IS_FINE:
-            return f"{first} {second}"
-    for place, word in enumerate(words):
-        if word in _JOINTS and place:
-            after = place + 2 if words[place + 1 : place + 2] == ["even"] else place + 1
-            if words[place - 1] in words[after : after + 1] and words[place - 1] not in _TWICE_IS_FINE:
-                return " ".join(words[place - 1 : after + 1])
+    """ "soft, soft", "XL and XL", "XL or even XL", "features a feature"."""
+    stems = [word.rstrip("s") for word in words]
+    for distance in (1, 2, 3):
+        # In C first: texts without a stutter, nearly all of them, end here.
+        if not any(map(eq, stems, stems[distance:])):
+            continue
+        for place, (first, last) in enumerate(zip(stems, stems[distance:], strict=False)):
+            between = tuple(words[place + 1 : place + distance])
+            if first == last and first not in _TWICE_IS_FINE and between in _BETWEEN and first.isalnum():
+                return " ".join(words[place : place + distance + 1])
     return ""
 
 

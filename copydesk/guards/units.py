@@ -1,7 +1,5 @@
 """Units of measure in English and Chinese, brought to one unit for each kind of quantity."""
 
-from fractions import Fraction
-
 # kind: {unit: how many of the kind's first unit it is}. Spellings of one unit stand together.
 _UNITS: dict[str, dict[str, str]] = {
     "volume": {
@@ -106,14 +104,14 @@ AMBIGUOUS = frozenset(
 """Spellings that may mean something else ("in", size "M", a closing quote): taken as the unit or as no unit at all."""
 
 
-def _table() -> dict[str, tuple[str, Fraction]]:
-    table: dict[str, tuple[str, Fraction]] = {}
+def _table() -> dict[str, tuple[str, float]]:
+    table: dict[str, tuple[str, float]] = {}
     for kind, units in _UNITS.items():
         for spellings, factor in units.items():
             number = factor.replace(".", "").isdigit()
             for spelling in spellings.split():
                 written = spelling.replace("-", " ")
-                table[written] = (kind, Fraction(factor)) if number else (factor, Fraction(1))
+                table[written] = (kind, float(factor)) if number else (factor, 1.0)
     return table
 
 

@@ -33,10 +33,11 @@ class PromptFile(_Part):
         version: raised by whoever changes what the prompt asks for.
         system: the system turn.
         template: the user turn, with `$facts`, `$voice` and `$complaints`.
-        plain: the prompt of a model without a chat template, with `$facts`.
+        plain: the prompt of a model without a chat template, with `$facts`, the voice after them.
         voice: the line that carries the shop's voice, with `$voice`; left out when the shop has none.
         echoes: phrases of the example and of the instructions that must not turn up in the copy.
-        names: what the built-in facts (Title, Brand, Category) are called in this language.
+        names: what facts are called in this language, where it is not what the catalog calls them.
+        omit: facts that are left out, the shop's own filing.
         examples: worked examples, sent as turns before the product.
         complaints: for each reason code, or its family before the dot, the line added when a draft was refused for it.
     """
@@ -48,6 +49,7 @@ class PromptFile(_Part):
     voice: Text
     echoes: tuple[Text, ...]
     names: dict[str, str] = {}
+    omit: tuple[str, ...] = ()
     examples: tuple[Example, ...] = ()
     complaints: dict[str, str] = {}
 

