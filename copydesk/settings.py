@@ -80,6 +80,7 @@ class Settings(BaseSettings):
     database_url: str = ""
     broker_url: str = EMBEDDED_BROKER
     broker_prefix: str = ""
+    visibility_timeout_seconds: Positive = 120
 
     engine: Literal["transformers", "scripted"] = "transformers"
     model: str = "smollm2-135m-instruct"

@@ -12,18 +12,13 @@ from copydesk.settings import Settings
 from tasks import schedule
 from tasks.names import CATALOG, ROUTES, UPKEEP
 
-VISIBILITY_TIMEOUT_SECONDS = 120
-"""How long the broker waits before it gives an unacknowledged message to another worker.
-
-Shorter than a long chunk takes: workers/heartbeat.py keeps messages in living hands from being given away.
-The shortest value of any process on the same Redis database wins, so every process reads it here.
-"""
-
 
 def transport_options(settings: Settings) -> dict[str, Any]:
     """What kombu's Redis transport needs, the same in every process."""
     options: dict[str, Any] = {
-        "visibility_timeout": VISIBILITY_TIMEOUT_SECONDS,
+        # Shorter than a long chunk takes: workers/heartbeat.py keeps what living hands hold from being given away.
+        # The shortest value of any process on the same Redis database wins, so every process reads this one.
+        "visibility_timeout": settings.visibility_timeout_seconds,
         "unacked_restore_interval": 5,
         "unacked_restore_throttle": 1,  # stock kombu looks for lost messages only every 100 s
         "queue_order_strategy": "priority",  # upkeep is asked first: it is small, and bulk work can wait for it

@@ -9,7 +9,7 @@ from copydesk.model import Facts
 from copydesk.settings import Rules
 
 _SENTENCE_END = re.compile(r"[.!?…。！？；\n][\"”’)\]）」]*\s*")
-_WORDS = re.compile(r"[a-z0-9à-öø-ÿ]+(?:'[a-z]+)?|[\u3400-\u9fff]")
+_WORDS = re.compile(r"\d+(?:[.,/]\d+)*[a-z]*|[a-zà-öø-ÿ][a-z0-9à-öø-ÿ]*(?:'[a-z]+)?|[\u3400-\u9fff]")
 _CJK = re.compile(r"[\u3400-\u9fff]")
 
 

@@ -90,7 +90,7 @@ def _repeated_run(draft: Draft) -> str:
 
 def _stutter(words: list[str]) -> str:
     """ "soft, soft", "XL and XL", "XL or even XL", "features a feature"."""
-    stems = [word.rstrip("s") for word in words]
+    stems = [word.rstrip("s") if len(word) > 3 else word for word in words]
     for distance in (1, 2, 3):
         # In C first: texts without a stutter, nearly all of them, end here.
         if not any(map(eq, stems, stems[distance:])):

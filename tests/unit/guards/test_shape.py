@@ -15,6 +15,7 @@ GOOD = [
     "Morning, noon or night: the Tarn Mug is ready. Fill it, hold it, and take your time!",
     "Fernhill's Tarn Mug holds 350 ml, which is plenty… and it looks good on any shelf.",
     'Some call it plain; we call the Tarn Mug "just right."',
+    "Give the Tarn Mug as a present, or keep it as it is: a friend as good as any.",
     "Is there a better start than a full Tarn Mug? Pour 350 ml and find out.",
     "The Tarn Mug does one thing, and does it well: it keeps tea close at hand. Rinse it and use it again and again.",
 ]
@@ -79,6 +80,11 @@ def test_the_products_own_name_may_recur() -> None:
         "Nebula Night Sky Paint by Saleor demo shop is bold. Try Nebula Night Sky Paint by Saleor demo shop on a wall."
     )
     assert codes(text, facts) == set()
+
+
+def test_the_fraction_of_a_number_is_no_word_of_its_own() -> None:
+    facts = Facts("Paint", attributes=(("Size", "1l, 2.5l, 5l"),))
+    assert codes("The Paint comes in 1l, 2.5l and 5l.", facts) == set()
 
 
 def test_a_phrase_of_the_worked_example_is_refused_unless_it_is_a_fact() -> None:
