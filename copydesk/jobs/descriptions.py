@@ -85,7 +85,7 @@ def plan(
     limit: int | None = None,
     auto_publish: bool = False,
 ) -> runs.Planned:
-    """Write a run and its drafts; nothing is rung yet. Raises NotFound for an unknown shop."""
+    """Write a run and its drafts; nothing is rung yet. Raises NotFound for an unknown shop or sku."""
     recipe = Recipe.of(settings, shop, candidates)
     order = runs.Order(
         run_key=run_key,
@@ -98,7 +98,9 @@ def plan(
         auto_publish=auto_publish,
     )
     with database.write() as connection:
-        return runs.plan(connection, products.find_shop(connection, shop), order)
+        shop_id = products.find_shop(connection, shop)
+        products.check_known(connection, shop_id, skus or ())
+        return runs.plan(connection, shop_id, order)
 
 
 def write_chunk(
@@ -121,7 +123,7 @@ def write_chunk(
         lease.let_go()
         raise
     with database.write() as connection:
-        runs.close_chunks(connection, run)
+        runs.close_chunks(connection, only=(run, chunk))
         runs.finalize(connection, run)
     return tally
 

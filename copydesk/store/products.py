@@ -79,6 +79,14 @@ def find_shop_of(connection: sa.Connection, sku: str, shop: str | None) -> int:
     return int(owners[0].id)
 
 
+def check_known(connection: sa.Connection, shop_id: int, skus: Sequence[str]) -> None:
+    """Raises NotFound, naming them, when the shop lacks one of the products."""
+    known = _known(connection, shop_id, skus) if skus else {}
+    unknown = [sku for sku in skus if sku not in known]
+    if unknown:
+        raise NotFound(f"the shop has no product {', '.join(map(repr, unknown))}: import a catalog that has")
+
+
 def take_in(connection: sa.Connection, shop_id: int, batch: Sequence[Product]) -> Imported:
     """Store a batch of whole products: new ones added, edited ones updated and their finished drafts made stale."""
     known = _known(connection, shop_id, [product.sku for product in batch])

@@ -268,15 +268,15 @@ def wait_again(connection: sa.Connection, *, rung_before_seconds: float) -> int:
     ).rowcount
 
 
-def close_chunks(connection: sa.Connection, run: int | None = None) -> int:
-    """Chunks that owe nothing more are done."""
+def close_chunks(connection: sa.Connection, only: tuple[int, int] | None = None) -> int:
+    """Chunks that owe nothing more are done: all of them, or `only` this (run, number)."""
     own = sa.and_(drafts.c.run_id == chunks.c.run_id, drafts.c.chunk == chunks.c.number)
     query = sa.update(chunks).where(
         chunks.c.state != DONE, ~sa.exists().where(own, drafts.c.state.in_([state.value for state in OPEN]))
     )
-    return connection.execute(
-        (query if run is None else query.where(chunks.c.run_id == run)).values(state=DONE)
-    ).rowcount
+    if only is not None:
+        query = query.where(chunks.c.run_id == only[0], chunks.c.number == only[1])
+    return connection.execute(query.values(state=DONE)).rowcount
 
 
 def finalize(connection: sa.Connection, run: int) -> bool:
