@@ -21,6 +21,9 @@ REPEATED_RUN_ZH = 7
 _BETWEEN = frozenset({(), ("and",), ("or",), ("a",), ("of",), ("is",), ("the",), ("and", "even"), ("or", "even")})
 _TWICE_IS_FINE = word_set("twice")
 
+LONG_WORD = 6
+"""Letters of a word that good copy does not use twice in one sentence."""
+
 SHORT_TITLE = 3
 """Words: in up to this many every one is asked for, for a small model writes "Poli Shirt" and "parrot cinch"."""
 
@@ -72,7 +75,7 @@ def repeated(draft: Draft) -> Iterator[Reason]:
             yield Reason("shape.finished", "says the same sentence twice", sentence)
             return
         seen.add(words)
-    span = _repeated_run(draft) or ("" if draft.chinese else _stutter(draft.words))
+    span = _repeated_run(draft) or ("" if draft.chinese else _stutter(draft.words) or _worn_out(draft))
     if span:
         yield Reason("shape.finished", f'repeats "{span}"', span)
 
@@ -99,6 +102,18 @@ def _stutter(words: list[str]) -> str:
             between = tuple(words[place + 1 : place + distance])
             if first == last and first not in _TWICE_IS_FINE and between in _BETWEEN and first.isalnum():
                 return " ".join(words[place : place + distance + 1])
+    return ""
+
+
+def _worn_out(draft: Draft) -> str:
+    """A long word twice in one sentence, "a luxurious, high-end, luxurious top": it is not the product's own."""
+    own = draft.sheet.words | _TWICE_IS_FINE
+    for words in draft.sentence_words:
+        long = [word for word in words if len(word) >= LONG_WORD]
+        if len(long) > len(set(long)):
+            again = next((word for word in long if long.count(word) > 1 and word not in own), "")
+            if again:
+                return again
     return ""
 
 

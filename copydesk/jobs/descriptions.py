@@ -1,5 +1,6 @@
 """Product descriptions. One chunk reads: claim it, ask the engine, judge what comes back, write it down."""
 
+import contextlib
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
@@ -9,7 +10,7 @@ from typing import Any
 
 from copydesk import guards, prompts
 from copydesk.engine.base import Completion, Engine, Finish, Message, Request
-from copydesk.errors import MissingFact
+from copydesk.errors import MissingFact, StoreUnavailable
 from copydesk.model import DESCRIPTION, Reason, Status, fingerprint
 from copydesk.settings import Rules, Sampling, Settings
 from copydesk.store import Database, drafts, products, runs
@@ -120,7 +121,8 @@ def write_chunk(
             tally.total += len(claimed)
             _Chunk(engine, recipe, lease, tally, progress).write(claimed)
     except BaseException:
-        lease.let_go()
+        with contextlib.suppress(StoreUnavailable):  # then the lease runs out by itself
+            lease.let_go()
         raise
     with database.write() as connection:
         runs.close_chunks(connection, only=(run, chunk))

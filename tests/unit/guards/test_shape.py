@@ -55,6 +55,7 @@ def test_good_chinese_copy_passes(text: str) -> None:
         "The Tarn Mug is a luxury, luxury thing.",
         "The Tarn Mug is soft and soft.",
         "The Tarn Mug is is here.",
+        "The Tarn Mug is a luxurious, handy, luxurious thing.",
         "The Tarn Mug features a feature for tea.",
     ],
 )
