@@ -8,6 +8,8 @@ import pytest
 
 from copydesk import settings
 
+pytest_plugins = ["databases"]
+
 SHARED = Path(__file__).parent.parent.parent / "shared" / "data"
 """Real products and reviews that some tests use; they are not part of the project."""
 

@@ -88,11 +88,12 @@ CHECKS = (
         re.compile(
             r"\bI(?:['’](?:m|ve|d|ll)\b|(?= [a-z]))|\b(?:[Mm]y|[Mm]e|[Mm]yself|[Ll]et me)\b"
             r"|\b[Yy]ou['’]re (?:right|welcome)\b"
+            r"|\b[Oo]ur (?:\w+ ){0,2}(?:locations|stores?|shops?|team|customers|website)\b"
             r"|\b[Yy]our (?:product|customer|client|online (?:shop|store)|brand|business|request)s?\b"
             r"|\b(?:[Pp]roduct description|[Tt]he (?:given |provided )?facts|[Ff]acts (?:given|provided))\b"
             r"|我(?:是|会|可以|想|为您)"
         ),
-        frozenset({"i", "i'm", "i've", "i'd", "i'll", "my", "me", "myself", "you're", "your"})
+        frozenset({"i", "i'm", "i've", "i'd", "i'll", "my", "me", "myself", "you're", "your", "our"})
         | {"description", "descriptions", "facts"},
         "我",
     ),

@@ -74,13 +74,13 @@ _MODEL = r"(?<![a-z0-9])[a-z]+-?\d[a-z0-9]*(?:-[a-z0-9]*\d[a-z0-9]*)*"
 _DIGITS = r"(?<![\d.])(?:\d+[ -]\d+/\d+|\d+/\d+|\d{1,3}(?:,\d{3})+(?!\d)(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+)"
 _IN_WORDS = rf"(?:half(?=[\s-](?:an?\s)?(?:{_UNIT})\b)|{_WORD})(?:[\s-](?:and\s)?(?:{_WORD}))*"
 # A Chinese numeral counts only before a unit or a measure word: 三明治, 四季, 十分 and 万能 are no numbers.
-_IN_CHINESE = rf"[零〇一二两三四五六七八九十百千万]+(?=\s?(?:{_UNIT_ZH}|{_ZH_COUNTED}))"
+_IN_CHINESE = rf"[零〇一二两三四五六七八九十百千万]{{1,12}}(?=\s?(?:{_UNIT_ZH}|{_ZH_COUNTED}))"
 _NUMBER = re.compile(
     rf"""
     (?P<model>{_MODEL})
   | (?P<money>[$€£¥])?\ ?
     (?: (?P<digits>{_DIGITS}) | \b(?P<words>{_IN_WORDS})\b
-      | 百分之(?P<percent>[零〇一二两三四五六七八九十百]+) | (?P<zh>{_IN_CHINESE}) )
+      | 百分之(?P<percent>[零〇一二两三四五六七八九十百]{{1,8}}) | (?P<zh>{_IN_CHINESE}) )
     (?: (?:\san?\s|\s?-?\s?)(?P<unit>{_UNIT})(?![a-z0-9]) | (?P<glued>[a-z][a-z0-9]*) )?
     """,
     re.VERBOSE,
@@ -171,22 +171,22 @@ def _from_digits(digits: str) -> float:
     whole, _, fraction = digits.replace("-", " ").rpartition(" ")
     if "/" in fraction:
         top, bottom = fraction.split("/")
-        return float(whole or 0) + (int(top) / int(bottom) if int(bottom) else 0.0)
+        return float(whole or 0) + (float(top) / float(bottom) if float(bottom) else 0.0)
     return float(digits.replace(",", ""))
 
 
 def _from_words(words: str) -> float:
-    total = current = 0
+    total = current = 0.0
     for word in re.split(r"[\s-]+", words):
         if word == "half":
             return 0.5
         if word in _SCALES:
-            current = max(current, 1) * _SCALES[word]
+            current = max(current, 1.0) * _SCALES[word]
             if _SCALES[word] >= 1000:
-                total, current = total + current, 0
+                total, current = total + current, 0.0
         else:
             current += _UNDER_HUNDRED.get(word, 0)
-    return float(total + current)
+    return total + current
 
 
 def _from_chinese(numeral: str) -> int:

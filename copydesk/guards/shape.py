@@ -145,6 +145,13 @@ def subject(draft: Draft) -> Iterator[Reason]:
     missing = [word for word in title if said.isdisjoint((word, word + "s", word.removesuffix("s")))]
     if len(missing) > (0 if len(title) <= SHORT_TITLE else len(title) * 0.4):
         yield Reason("words", f'does not name the product "{draft.facts.title}": "{" ".join(missing)}" is missing')
+    brand = words_of(draft.facts.brand)
+    for sentence, words in zip(draft.sentences, draft.sentence_words, strict=True):
+        # "Saleor demo shop is a gourmet cafe": where the brand is the subject, the rest is made up.
+        start = 1 if words[:1] == ["the"] else 0
+        if brand and words[start : start + len(brand) + 2] in ([*brand, "is", "a"], [*brand, "is", "an"]):
+            yield Reason("words", f'describes the brand "{draft.facts.brand}" instead of the product', sentence)
+            return
 
 
 def _runs(words: list[str], length: int) -> Iterator[tuple[str, ...]]:

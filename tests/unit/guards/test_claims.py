@@ -30,6 +30,7 @@ def shirt(*attributes: tuple[str, str], brand: str = "Saleor") -> Facts:
         ("An eco-friendly shirt.", "eco friendly"),
         ("A shirt with a lifetime warranty.", "warranty"),
         ("A waterproof shirt.", "waterproof"),
+        ("A shirt with a double layer.", "double"),
         ("A healthy choice of shirt.", "healthy"),
         ("A best-selling shirt.", "best selling"),
         ("A shirt on sale now.", "on sale"),

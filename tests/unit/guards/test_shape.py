@@ -122,6 +122,7 @@ def test_the_shops_voice_is_used_and_not_recited() -> None:
         "```The Tarn Mug is good.```",
         "I love the Tarn Mug.",
         "My Tarn Mug is good.",
+        "Find the Tarn Mug at any of our many stores.",
         "The Tarn Mug is a hit with your customers.",
         "The Tarn Mug is as good as the facts given.",
         "Find the Tarn Mug at www.example.com today.",
@@ -214,6 +215,11 @@ def test_a_foreign_name_that_the_facts_hold_may_be_said() -> None:
 )
 def test_the_text_names_its_product(title: str, text: str, named: bool) -> None:
     assert ("words" not in codes(text, Facts(title, "Fernhill"))) is named
+
+
+def test_the_brand_is_not_the_subject() -> None:
+    assert "words" in codes("Fernhill is a cafe by the sea. Its Tarn Mug is good.")
+    assert codes("The Fernhill Tarn Mug is a mug by the sea.") == set()
 
 
 def test_reasons_come_in_the_order_of_the_rules() -> None:

@@ -1,0 +1,1 @@
+"""Real parts: Valkey, databases, worker, beat and Flower as processes, and signals."""

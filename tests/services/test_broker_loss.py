@@ -1,0 +1,125 @@
+"""The broker goes away: under a worker with a chunk in hand, before a producer asks, and before a worker starts."""
+
+import inspect
+import threading
+from pathlib import Path
+from types import SimpleNamespace
+
+import kombu
+import pytest
+from kombu.transport import redis, virtual
+
+from services.conftest import OpenDesk
+from services.desks import desk_in, until
+from workers import broker_loss
+
+SKUS = [f"stool-{number}" for number in range(6)]
+
+
+def test_a_worker_outlives_its_broker_with_a_chunk_in_hand_and_the_run_finishes(open_desk: OpenDesk) -> None:
+    desk = open_desk(chunk_size=3, chunks_in_flight=1, max_chunks_in_broker=1, visibility_timeout_seconds=2)
+    desk.start_broker()
+    beat = desk.start_beat()
+    worker = desk.start_worker()
+    desk.import_products(SKUS, "slow")
+    desk.copydesk("describe", "--shop", "acme")
+    until("the first chunk is in hand", lambda: "writing" in desk.states(1))
+
+    desk.kill_broker()
+    worker.says("onnection to broker lost")
+    assert desk.value("SELECT count(*) FROM drafts WHERE run_id = 1 AND state = 'ready'") < 3, "still in hand"
+    until("the chunk is written while the broker is away", lambda: desk.states(1).get("ready") == 3)
+    assert worker.alive, "the worker lives"
+    desk.start_broker()
+    until("the run finishes", lambda: desk.finished(1), 60)
+
+    assert worker.alive
+    assert beat.alive
+    assert "Unrecoverable error" not in worker.output
+    assert desk.query("SELECT DISTINCT state, attempt FROM drafts") == [("ready", 1)]
+    assert worker.stop() == 0, "and it still closes well"
+
+
+def test_a_broker_that_is_back_before_the_chunk_ends_gives_it_to_nobody_else(open_desk: OpenDesk) -> None:
+    desk = open_desk(visibility_timeout_seconds=2)
+    desk.start_broker()
+    worker = desk.start_worker()
+    desk.import_products(SKUS, "slow")
+    desk.copydesk("describe", "--shop", "acme")
+    until("the chunk is in hand", lambda: "writing" in desk.states(1))
+    until("the bell is in the append-only file", lambda: desk.broker().info("persistence")["aof_pending_bio_fsync"] == 0)
+
+    desk.kill_broker()
+    desk.start_broker()
+    until("the run finishes", lambda: desk.finished(1), 40)
+
+    assert worker.alive
+    assert "Unrecoverable error" not in worker.output
+    assert desk.query("SELECT DISTINCT state, attempt, asks FROM drafts") == [("ready", 1, 1)]
+    until("its bell is answered and gone", lambda: not desk.broker().hlen("unacked"), 20)
+
+
+def test_a_worker_waits_for_tables_and_broker_and_a_run_planned_meanwhile_is_rung_once_they_are_there(
+    tmp_path: Path,
+) -> None:
+    with desk_in(tmp_path / "desk", sweep_seconds=1) as desk:
+        worker = desk.start_worker(ready=False)
+        worker.says("run `copydesk migrate`; trying again")
+        desk.copydesk("migrate")
+        worker.says("Cannot connect to redis://")
+        desk.import_products(SKUS[:2])
+        asked = desk.copydesk("describe", "--shop", "acme", status=0)
+        assert "warning: the broker does not answer; run 1 is planned" in asked.stderr
+        assert "run 1: 2 queued" in asked.stdout
+        assert desk.query("SELECT state FROM chunks") == [("waiting",)], "the bell was taken back"
+
+        desk.start_broker()
+        worker.says(" ready.", 40)
+        desk.start_beat()
+        until("the run is rung and finishes", lambda: desk.finished(1))
+        assert desk.states(1) == {"ready": 2}
+
+
+def test_enqueueing_when_no_worker_listens_warns_and_names_the_run(open_desk: OpenDesk) -> None:
+    desk = open_desk()
+    desk.start_broker()
+    desk.import_products(SKUS[:1])
+    asked = desk.copydesk("describe", "--shop", "acme", status=0)
+    assert "warning: no worker listens; run 1 waits" in asked.stderr
+    assert desk.broker().llen("catalog") == 1
+
+
+@pytest.mark.parametrize("name", ["restore_unacked_once", "ack", "reject"])
+def test_kombus_qos_still_has_what_the_worker_replaces(name: str) -> None:
+    assert getattr(redis.QoS, name) is not getattr(broker_loss.QoS, name)
+    theirs, ours = (inspect.signature(getattr(kind, name)) for kind in (redis.QoS, broker_loss.QoS))
+    assert list(theirs.parameters) == list(ours.parameters)
+
+
+def test_a_channel_makes_its_qos_from_the_class_attribute_that_the_worker_sets(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(redis.Channel, "QoS", redis.Channel.QoS)  # put back afterwards
+    broker_loss.install()
+    with desk_in(tmp_path / "desk") as desk:
+        desk.start_broker()
+        with kombu.Connection(desk.broker_url) as connection:
+            channel = connection.channel()
+            qos = channel.qos
+            assert isinstance(qos, broker_loss.QoS)
+            assert callable(qos._on_collect.cancel)
+            assert channel.connection.client is not None
+            channel.close()
+            assert channel.closed
+            qos.ack("a tag that is gone")
+            qos.reject("a tag that is gone")
+
+
+def test_a_lost_connection_is_told_by_the_channel_that_has_none() -> None:
+    cancelled = threading.Event()
+    qos = broker_loss.QoS.__new__(broker_loss.QoS)
+    qos.channel = SimpleNamespace(connection=None, closed=True)
+    qos._on_collect = SimpleNamespace(cancel=cancelled.set)
+    qos.restore_unacked_once()
+    assert cancelled.is_set()
+    assert issubclass(redis.QoS, virtual.QoS)

@@ -1,0 +1,102 @@
+"""What a worker leaves behind when it dies of kill -9, and what a bell that rings again and again does."""
+
+import pytest
+
+from services.conftest import OpenDesk
+from services.desks import Desk, until
+
+SKUS = [f"stool-{number}" for number in range(6)]
+SHORT = {"lease_seconds": 3, "sweep_seconds": 1, "visibility_timeout_seconds": 2, "chunk_size": 3}
+SEND = """
+from tasks.app import app
+for _ in range({times}):
+    app.send_task("copydesk.describe_chunk", kwargs={{"run": 1, "chunk": 0, "shop": "acme"}})
+"""
+
+
+def settled(desk: Desk) -> dict[int, tuple[object, ...]]:
+    rows = desk.query("SELECT id, text, settled_at, attempt, asks FROM drafts WHERE outcome IS NOT NULL")
+    return {row[0]: tuple(row[1:]) for row in rows}
+
+
+def queue_is_empty(desk: Desk) -> bool:
+    broker = desk.broker()
+    return not broker.llen("catalog") and not broker.hlen("unacked")
+
+
+@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
+def test_a_worker_killed_in_the_middle_costs_no_item_and_doubles_none(
+    database: str, open_desk: OpenDesk, request: pytest.FixtureRequest
+) -> None:
+    url = request.getfixturevalue("postgresql_url") if database == "postgresql" else ""
+    desk = open_desk(url, **SHORT)
+    desk.start_broker()
+    desk.start_beat()
+    first = desk.start_worker()
+    desk.import_products(SKUS, "slow")
+    desk.copydesk("describe", "--shop", "acme")
+
+    until("one draft is ready and others are in hand", lambda: desk.states(1).get("ready", 0) >= 1)
+    first.kill()
+    before = settled(desk)
+    in_hand = desk.states(1).get("writing", 0)
+    assert 1 <= len(before) < len(SKUS)
+    assert in_hand, "the worker was killed in the middle"
+
+    desk.start_worker()
+    until("the run finishes", lambda: desk.finished(1), 60)
+
+    after = settled(desk)
+    assert {draft: after[draft] for draft in before} == before, "what was accepted before is not written again"
+    assert desk.query("SELECT sku, count(*) FROM drafts JOIN products ON products.id = product_id GROUP BY sku ORDER BY 1") == [
+        (sku, 1) for sku in SKUS
+    ]
+    assert desk.states(1) == {"ready": len(SKUS)}
+    assert {row[2] for draft, row in after.items() if draft not in before} <= {1, 2}
+    assert sum(row[2] == 2 for row in after.values()) == in_hand, "what it held was taken up once more, and only that"
+    run = desk.json("status", 1)
+    assert (run["queued"], run["ready"], run["held"], run["failed"], run["stale"]) == (len(SKUS), len(SKUS), 0, 0, 0)
+    assert run["detail"]["chunks"] == {"done": 2}
+
+
+def test_bells_that_ring_again_and_again_write_nothing_twice(open_desk: OpenDesk) -> None:
+    desk = open_desk(lease_seconds=60)
+    desk.start_broker()
+    worker = desk.start_worker()
+    desk.import_products(SKUS[:3], "slow")
+    desk.copydesk("describe", "--shop", "acme")
+    until("the chunk is in hand", lambda: "writing" in desk.states(1))
+
+    desk.python(SEND.format(times=15))
+    until("the run finishes", lambda: desk.finished(1))
+    once = settled(desk)
+    desk.python(SEND.format(times=15))
+    until("every bell is answered", lambda: worker.output.count("describe_chunk[") >= 62 and queue_is_empty(desk))
+
+    assert worker.output.count("0/0 ok, 0 held, 0 failed") == 30, "each further delivery claims nothing"
+    assert settled(desk) == once
+    assert [row[2:] for row in once.values()] == [(1, 1)] * 3, "one attempt and one ask each"
+    assert desk.value("SELECT count(*) FROM drafts") == 3
+
+
+def test_a_product_that_kills_its_worker_is_failed_after_the_attempts_and_the_others_are_written(
+    open_desk: OpenDesk,
+) -> None:
+    desk = open_desk(**{**SHORT, "lease_seconds": 1, "chunk_size": 2, "max_attempts": 1, "chunks_in_flight": 1})
+    desk.start_broker()
+    worker = desk.start_worker()
+    desk.import_products(["good-1", "good-2", "bad", "good-3"], bad="crash")
+    desk.copydesk("describe", "--shop", "acme")
+    until("the worker died", lambda: not worker.alive)
+    assert worker.process.returncode == -9
+
+    desk.start_beat()
+    desk.start_worker()
+    until("the run finishes", lambda: desk.finished(1))
+
+    states = dict(desk.query("SELECT sku, state FROM drafts JOIN products ON products.id = product_id"))
+    assert states["bad"] == "failed"
+    assert (states["good-1"], states["good-2"]) == ("ready", "ready")
+    assert [reason["code"] for reason in desk.json("drafts", "list", "--sku", "bad")[0]["reasons"]] == ["attempts.used_up"]
+    run = desk.json("status", 1)
+    assert run["ready"] + run["held"] + run["failed"] + run["stale"] == run["queued"] == 4

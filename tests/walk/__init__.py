@@ -1,0 +1,1 @@
+"""The whole walk, by the commands that a person types."""
