@@ -32,7 +32,7 @@ class _Section(BaseModel):
 class Sampling(_Section):
     """How the model picks tokens. None leaves the choice to the model's own generation settings."""
 
-    max_tokens: Positive = 160
+    max_tokens: Positive = 80
     temperature: Annotated[float, Field(ge=0, le=2)] | None = None
     top_p: Annotated[float, Field(gt=0, le=1)] | None = None
     top_k: Annotated[int, Field(ge=0)] | None = None
@@ -43,8 +43,8 @@ class Sampling(_Section):
 class Rules(_Section):
     """The numbers the guards go by. Length counts words in English and characters in Chinese."""
 
-    min_words: Positive = 20
-    max_words: Positive = 150
+    min_words: Positive = 12
+    max_words: Positive = 80
     min_chars_zh: Positive = 30
     max_chars_zh: Positive = 300
 
@@ -88,7 +88,7 @@ class Settings(BaseSettings):
     batch_size: Positive = 32
     sampling: Sampling = Sampling()
     candidates: Annotated[int, Field(ge=1, le=16)] = 1
-    max_asks: Positive = 4
+    max_asks: Positive = 6
     rules: Rules = Rules()
 
     chunk_size: Annotated[int, Field(ge=1, le=1024)] = 32

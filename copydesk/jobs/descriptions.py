@@ -21,6 +21,9 @@ Progress = Callable[[str], None]
 SETTLE_AT_MOST_EVERY_SECONDS = 0.5
 TELL_EVERY_SECONDS = 1.0
 
+ASK_AGAIN_TEMPERATURE, ASK_AGAIN_TOP_P = 0.8, 0.9
+"""How a refused product is asked for again where the settings do not say how to sample."""
+
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
@@ -301,9 +304,16 @@ class _Chunk:
 
 
 def sampling_for(base: Sampling, asks_before: int) -> Sampling:
-    """How to sample the next ask: the settings' own way first, then warmer, with another seed each time."""
+    """How to sample the next ask: the settings' own way first, then warm, with another seed each time.
+
+    Every later ask is sampled alike, so that products on their second and on their fifth share a batch.
+    """
     if asks_before == 0:
         return base
-    temperature = (base.temperature or 0.5) + 0.1 * asks_before
-    seed = None if base.seed is None else base.seed + asks_before
-    return base.model_copy(update={"temperature": min(temperature, 1.0), "top_p": base.top_p or 0.9, "seed": seed})
+    return base.model_copy(
+        update={
+            "temperature": base.temperature or ASK_AGAIN_TEMPERATURE,
+            "top_p": base.top_p or ASK_AGAIN_TOP_P,
+            "seed": None if base.seed is None else base.seed + asks_before,
+        }
+    )
