@@ -7,19 +7,21 @@ which requests share a batch, then one batch through the model, then how a model
 import contextlib
 import hashlib
 import io
+import itertools
 import logging
 import re
 import secrets
 import shutil
 import threading
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig, GgufConfig
 from transformers import __version__ as transformers_version
+from transformers.cache_utils import DynamicCache, DynamicLayer
 from transformers.utils import logging as transformers_logging
 
 from copydesk.engine.base import Completion, Deliver, Finish, Message, Request
@@ -30,6 +32,12 @@ log = logging.getLogger(__name__)
 
 GATHER_SECONDS = 0.02
 """How long a batch that is not full waits for more; a batch takes seconds on a CPU and rarely under 0.3 s on a GPU."""
+
+WORTH_KEEPING_TOKENS = 32
+"""Shorter beginnings are read again with each prompt: keeping them would not pay for copying them."""
+
+KEPT_BEGINNINGS = 16
+"""Instructions and examples of the kinds, languages and shops that take turns on one engine."""
 
 CANDIDATES_TEMPERATURE = 0.8
 """Temperature for several candidates where neither the settings nor the model name one."""
@@ -110,12 +118,13 @@ class TransformersEngine:
     def _read(self, request: Request, deliver: Deliver) -> "list[_Row]":
         """A request as rows; none if it cannot be run, which has then been delivered."""
         prompt_ids: tuple[int, ...] = ()
+        shared = 0
         try:
-            prompt_ids = self._runner.encode(request)
+            prompt_ids, shared = self._runner.encode(request)
             refusal = self._runner.refusal(prompt_ids, request.sampling)
         except Exception as error:  # a chat template is a program of its own, and may raise anything
             refusal = f"the prompt could not be encoded: {_said(error)}"
-        rows = _rows(request, prompt_ids, deliver)
+        rows = _rows(request, prompt_ids, deliver, shared)
         if not refusal:
             return rows
         for row in rows:
@@ -180,6 +189,16 @@ class _Row:
     prompt_ids: tuple[int, ...]
     group: "_Group"
     deliver: Deliver
+    shared: int = 0  # so many tokens of the prompt are the same for other products
+
+    @property
+    def beginning(self) -> tuple[int, ...]:
+        return self.prompt_ids[: self.shared]
+
+    @property
+    def own_length(self) -> int:
+        """Tokens that only this prompt has: what the model has to read for it."""
+        return len(self.prompt_ids) - self.shared
 
     def deliver_text(self, text: _Text) -> None:
         self._deliver(text.text, text.finish, text.tokens, "")
@@ -196,16 +215,16 @@ class _Row:
             log.exception("delivering a completion of request %s raised", self.request.id)
 
 
-def _rows(request: Request, prompt_ids: tuple[int, ...], deliver: Deliver) -> list[_Row]:
+def _rows(request: Request, prompt_ids: tuple[int, ...], deliver: Deliver, shared: int = 0) -> list[_Row]:
     """One row for each candidate; they may end up in different batches."""
     group = _Group.of(request)
-    return [_Row(request, index, prompt_ids, group, deliver) for index in range(request.candidates)]
+    return [_Row(request, index, prompt_ids, group, deliver, shared) for index in range(request.candidates)]
 
 
 def pick(waiting: Sequence[_Row], batch_size: int) -> list[_Row]:
     """The next batch: the oldest row, and those of the same sampling whose lengths waste the least padding on it."""
     oldest = waiting[0]
-    rows = sorted((row for row in waiting if row.group == oldest.group), key=lambda row: len(row.prompt_ids))
+    rows = sorted((row for row in waiting if row.group == oldest.group), key=lambda row: row.own_length)
     size = min(batch_size, len(rows))
     place = next(place for place, row in enumerate(rows) if row is oldest)
     starts = range(max(0, place - size + 1), min(place, len(rows) - size) + 1)
@@ -215,7 +234,7 @@ def pick(waiting: Sequence[_Row], batch_size: int) -> list[_Row]:
 
 def _padding(rows: Sequence[_Row]) -> int:
     """Pad tokens in a batch of rows sorted by length."""
-    return len(rows[-1].prompt_ids) * len(rows) - sum(len(row.prompt_ids) for row in rows)
+    return rows[-1].own_length * len(rows) - sum(row.own_length for row in rows)
 
 
 # One batch through the model ----------------------------------------------------------------------------------------
@@ -232,13 +251,25 @@ class _Runner:
     fold_system: bool
     eos_ids: tuple[int, ...]
     context: int | None
+    shareable: bool
+    beginnings: dict[tuple[int, ...], Any] = field(default_factory=dict)  # token ids -> key-value cache, oldest first
 
-    def encode(self, request: Request) -> tuple[int, ...]:
-        """A request's prompt as token ids."""
+    def encode(self, request: Request) -> tuple[tuple[int, ...], int]:
+        """A request's prompt as token ids, and how many of them come before its last message."""
         if not self.tokenizer.chat_template:
-            return tuple(self.tokenizer(self._defused(request.plain))["input_ids"])
+            return tuple(self.tokenizer(self._defused(request.plain))["input_ids"]), 0
         messages = [Message(message.role, self._defused(message.content)) for message in request.messages]
-        text = _render(self.tokenizer, _folded(messages) if self.fold_system else messages)
+        if self.fold_system:
+            messages = _folded(messages)
+        prompt_ids = self._tokens(_render(self.tokenizer, messages))
+        if len(messages) < 2 or not self.shareable:
+            return prompt_ids, 0
+        before_last = self._tokens(_render(self.tokenizer, messages[:-1], ask=False))
+        pairs = zip(prompt_ids[:-1], before_last, strict=False)  # at least one token is left for the model to read
+        shared = sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], pairs))
+        return prompt_ids, shared if shared >= WORTH_KEEPING_TOKENS else 0
+
+    def _tokens(self, text: str) -> tuple[int, ...]:
         return tuple(self.tokenizer(text, add_special_tokens=False)["input_ids"])  # the template wrote them already
 
     def refusal(self, prompt_ids: Sequence[int], sampling: Sampling) -> str:
@@ -253,27 +284,61 @@ class _Runner:
         return ""
 
     def generate(self, rows: Sequence[_Row]) -> list[_Text]:
-        """Run rows of one group as one left-padded batch."""
-        width = max(len(row.prompt_ids) for row in rows)
-        # The mask hides the filler from the model, but not from repetition_penalty: a pad token, often the very token
-        # that ends a text, would be punished in the shorter prompts. A prompt's own first token changes nothing.
-        padded = [[row.prompt_ids[0]] * (width - len(row.prompt_ids)) + list(row.prompt_ids) for row in rows]
-        mask = [[0] * (width - len(row.prompt_ids)) + [1] * len(row.prompt_ids) for row in rows]
+        """Run rows of one group as one batch: what each prompt begins with is read once and kept, the rest is read.
+
+        Both parts are padded on the left, to the longest of their kind.
+        """
+        before = max(row.shared for row in rows)
+        own = max(row.own_length for row in rows)
+        padded, mask = [], []
+        for row in rows:
+            # The mask hides the filler from the model, but not from repetition_penalty: a pad token, often the very
+            # token that ends a text, would be punished in the shorter prompts. A prompt's own first token is not.
+            filler, gaps = row.prompt_ids[:1], (before - row.shared, own - row.own_length)
+            padded.append([*filler * gaps[0], *row.beginning, *filler * gaps[1], *row.prompt_ids[row.shared :]])
+            mask.append([0] * gaps[0] + [1] * row.shared + [0] * gaps[1] + [1] * row.own_length)
         group = rows[0].group
-        _seed(rows)
         with torch.inference_mode():
+            cache = self._begun(rows, before) if before else None
+            _seed(rows)
             output = self.model.generate(
                 input_ids=torch.tensor(padded, device=self.device),
                 attention_mask=torch.tensor(mask, device=self.device),
+                past_key_values=cache,
                 generation_config=GenerationConfig(
                     **generation(group.sampling, group.several, self.model.generation_config),
                     eos_token_id=list(self.eos_ids) or None,
                     pad_token_id=self._pad_id(),
                 ),
             )
-        return [self._text(ids) for ids in output[:, width:].tolist()]
+        return [self._text(ids) for ids in output[:, before + own :].tolist()]
+
+    def _begun(self, rows: Sequence[_Row], width: int) -> DynamicCache:
+        """The key-value cache of a batch whose beginnings have been read, padded on the left to `width` tokens."""
+        kept = {row.beginning: self._kept(row.beginning) for row in rows if row.shared}
+        cache = DynamicCache(config=self.model.config)
+        for number, layer in enumerate(next(iter(kept.values())).layers):
+            shape = (len(rows), layer.keys.shape[1], width, layer.keys.shape[3])
+            keys, values = layer.keys.new_zeros(shape), layer.values.new_zeros(shape)
+            for place, row in enumerate(rows):
+                if row.shared:
+                    keys[place, :, width - row.shared :] = kept[row.beginning].layers[number].keys[0]
+                    values[place, :, width - row.shared :] = kept[row.beginning].layers[number].values[0]
+            cache.update(keys, values, number)
+        return cache
+
+    def _kept(self, beginning: tuple[int, ...]) -> Any:
+        """A beginning's key-value cache; read by the model the first time."""
+        if beginning not in self.beginnings:
+            ids = torch.tensor([beginning], device=self.device)
+            read = self.model(ids, use_cache=True, logits_to_keep=1).past_key_values
+            if len(self.beginnings) == KEPT_BEGINNINGS:
+                del self.beginnings[next(iter(self.beginnings))]
+            self.beginnings[beginning] = read
+        return self.beginnings[beginning]
 
     def free_memory(self) -> None:
+        self.beginnings.clear()
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
 
@@ -323,10 +388,10 @@ def _seed(rows: Sequence[_Row]) -> None:
     torch.manual_seed(int.from_bytes(digest[:8], "big") >> 1)
 
 
-def _render(tokenizer: Any, messages: Sequence[Message]) -> str:
+def _render(tokenizer: Any, messages: Sequence[Message], *, ask: bool = True) -> str:
     turns = [{"role": message.role, "content": message.content} for message in messages]
     # Templates of models that think aloud (Qwen3) know enable_thinking; the others ignore it.
-    text: str = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True, enable_thinking=False)
+    text: str = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=ask, enable_thinking=False)
     return text
 
 
@@ -381,7 +446,13 @@ def _runner(model: Any, tokenizer: Any, place: torch.device) -> _Runner:
         fold_system=bool(tokenizer.chat_template) and not _knows_system_role(tokenizer),
         eos_ids=_eos_ids(model, tokenizer),
         context=getattr(model.config.get_text_config(), "max_position_embeddings", None),
+        shareable=_keeps_plain_keys(model),
     )
+
+
+def _keeps_plain_keys(model: Any) -> bool:
+    """Can what two prompts begin with be read once for both? Not with a sliding window or a recurrent state."""
+    return all(type(layer) is DynamicLayer for layer in DynamicCache(config=model.config).layers)
 
 
 def _device(name: str) -> torch.device:

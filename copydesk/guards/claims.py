@@ -45,7 +45,7 @@ _ORIGIN = re.compile(
 _MADE_OF = re.compile(
     rf"\b(?:{_VERBS})"
     r" (?:entirely |only |purely |completely |mostly |up )?"
-    r"(?:(?P<of>of|from|out of)|with|using|in)\b(?P<what>(?: [\w'-]+){1,6})",
+    r"(?:(?P<of>of|from|out of)|with|using|in)\b(?P<what>(?: [\w'/%-]+){1,6})",
     re.IGNORECASE,
 )
 _MATERIAL = re.compile(r"material|fabric|材质|面料|材料", re.IGNORECASE)
@@ -75,6 +75,7 @@ _CHOOSING = frozenset(
     }
     | {"many", "multiple", "several", "any", "all", "favourite", "favorite", "countless", "endless", "more"}
 )
+_SIZED = re.compile(r"size|variant|option|volume|capacity|length|width", re.IGNORECASE)
 _OF_SIZE = ("size", "option", "variation", "version")
 
 _CAPITALISED = re.compile(r"\b[A-Z][A-Za-zÀ-ÿ'’-]+")
@@ -107,9 +108,10 @@ def _origins(draft: Draft) -> Iterator[Reason]:
 def made_of(draft: Draft) -> Iterator[Reason]:
     """Whatever the product is said to be made of or with, the facts hold a word of it."""
     for found in _MADE_OF.finditer(draft.text) if not _MAKING.isdisjoint(draft.vocabulary) else ():
-        words = [word for word in words_of(found["what"]) if word not in _VAGUE]
+        said = [word for word in words_of(found["what"]) if word not in _VAGUE]
+        words = [word for word in said if len(word) > 1 and not word[0].isdigit() and word not in SIZES]
         known = (found["of"] and materials(draft.sheet)) or draft.sheet.words
-        if words and (words[0][0].isdigit() or words[0] in SIZES or known.isdisjoint(words)):
+        if said and known.isdisjoint(words):
             yield Reason("facts.claims", f'says "{found.group()}", which the facts do not', found.group())
 
 
@@ -134,7 +136,7 @@ def _is_offered(noun: str, facts: Facts) -> bool:
         for name, value in facts.lines()
         if noun in name.casefold().replace("colour", "color").replace("flavour", "flavor")
     ]
-    listed = named or ([value for _, value in facts.attributes] if noun in _OF_SIZE else [])
+    listed = named or ([value for name, value in facts.attributes if _SIZED.search(name)] if noun in _OF_SIZE else [])
     return any("," in value for value in listed)
 
 
@@ -148,7 +150,7 @@ def names(draft: Draft) -> Iterator[Reason]:
         yield Reason("facts.claims", f'misspells the brand "{draft.facts.brand}": "{misspelt}"', misspelt)
     for found in _CAPITALISED.finditer(draft.text):
         name = found.group().casefold().replace("’", "'").removesuffix("'s")
-        if name in known or name in _ANYONES or known.issuperset(words_of(name)):
+        if name in known or f"{name}'s" in known or name in _ANYONES or known.issuperset(words_of(name)):
             continue
         if not _BEGINNING.search(draft.text, max(0, found.start() - 3), found.start()):
             yield Reason("facts.claims", f'names "{found.group()}", which the facts do not', found.group())

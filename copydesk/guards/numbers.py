@@ -14,6 +14,11 @@ from copydesk.model import Reason
 
 _NAMED_UNIT = re.compile(r"[(（\[]\s*([^)）\]]+?)\s*[)）\]]|\b(\w{3,})\b")
 _CLOTHING_SIZE = re.compile(r"(?<![\w'’.-])(?:X{0,4}S|M|X{0,4}L)(?![\w'’-])")
+# "measures 320 g": the number is a fact, but of something else.
+_MISMEASURED = re.compile(
+    r"\b(?:measur(?:es?|ing) (?:about )?[\d.,]+ ?(?:m?g|kg|grams?|kilograms?|oz|lbs?|ml|l|litres?|liters?)"
+    r"|weigh(?:s|ing)? (?:about )?[\d.,]+ ?(?:[cm]?m|inch(?:es)?|ml|l|litres?|liters?))\b"
+)
 SIZES = frozenset({"xxs", "xs", "s", "m", "l", "xl", "xxl", "xxxl", "xxxxl"})
 _TOKENS = re.compile(r"[a-z0-9]+")
 
@@ -30,6 +35,10 @@ class Known:
 def numbers(draft: Draft) -> Iterator[Reason]:
     """Every number, with its unit, is one of the facts'; one joined by "x" belongs to one size of the facts."""
     yield from _clothing_sizes(draft)
+    mismeasured = _MISMEASURED.search(draft.text)
+    if mismeasured:
+        span = mismeasured.group()
+        yield Reason("facts.numbers", f'says "{span}", but a size is no weight and a weight no size', span)
     said = quantities.read(draft.text)
     if not said.groups and not said.models:
         return

@@ -12,6 +12,8 @@ from copydesk.model import Reason
 _ENDS = re.compile(r"[.!?。！？…][\"”’'）)」』]*$")
 _TAG = re.compile(r"</?[a-zA-Z][^<>]*>|<!--|&(?:[a-zA-Z]{2,8}|#\d{1,6});")
 
+_MAKER = re.compile(r"\bis an? (?:[\w,-]+ ){0,5}(?:brand|company|brewery|manufacturer|boutique|shop)\b")
+
 REPEATED_RUN = 4
 """Words: of 400 good descriptions none repeated four that were not the product's own name."""
 
@@ -45,7 +47,8 @@ def finished(draft: Draft) -> Iterator[Reason]:
 
 def leaked(draft: Draft) -> Iterator[Reason]:
     """No phrase of the worked example, of the instructions or of the shop's voice, unless the facts hold it."""
-    text = f" {' '.join(draft.words)} "
+    said = " ".join(word.removesuffix("'s") for word in draft.words)
+    text = f" {said} "
     for phrase, words in _phrases(draft.echoes):
         if words in text and words not in draft.sheet.line:
             yield Reason("shape.finished", f'repeats "{phrase}" from the instructions', phrase)
@@ -145,6 +148,9 @@ def subject(draft: Draft) -> Iterator[Reason]:
     missing = [word for word in title if said.isdisjoint((word, word + "s", word.removesuffix("s")))]
     if len(missing) > (0 if len(title) <= SHORT_TITLE else len(title) * 0.4):
         yield Reason("words", f'does not name the product "{draft.facts.title}": "{" ".join(missing)}" is missing')
+    maker = _MAKER.search(draft.text)
+    if maker:
+        yield Reason("words", "describes a brand or a shop instead of the product", maker.group())
     brand = words_of(draft.facts.brand)
     for sentence, words in zip(draft.sentences, draft.sentence_words, strict=True):
         # "Saleor demo shop is a gourmet cafe": where the brand is the subject, the rest is made up.

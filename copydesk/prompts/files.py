@@ -38,7 +38,7 @@ class PromptFile(_Part):
         echoes: phrases of the example and of the instructions that must not turn up in the copy.
         names: what facts are called in this language, where it is not what the catalog calls them.
         omit: facts that are left out, the shop's own filing.
-        examples: worked examples, sent as turns before the product.
+        examples: worked examples; those most like the product are sent as turns before it.
         complaints: for each reason code, or its family before the dot, the line added when a draft was refused for it.
     """
 

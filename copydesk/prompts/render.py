@@ -6,13 +6,16 @@ from string import Template
 
 from copydesk.errors import MissingFact
 from copydesk.model import Facts, Reason
-from copydesk.prompts.files import PromptFile, load, version
+from copydesk.prompts.files import Example, PromptFile, load, version
 
 FACTS_LIMIT = 1500
 """Characters of the facts block, about 400 tokens: what is further down a longer product is not sent."""
 
 VALUE_LIMIT = 300
 """Characters of one value, so that a manufacturer's paragraph does not push the other facts out."""
+
+EXAMPLES = 2
+"""Worked examples sent: the two closest, of which the nearer comes last."""
 
 NAME_LIMIT = 80
 """Characters of an attribute's name."""
@@ -56,7 +59,7 @@ def render(kind: str, facts: Facts, voice: str = "", complaints: Sequence[Reason
     user = _user_turn(file, block, line, _complaint_lines(file, complaints))
     # Joined here: a shop without a voice would leave an empty line, at which a base model ends the record.
     plain = Template(file.plain).safe_substitute(facts=f"{block}\n{line}" if line else block)
-    turns = (("system", file.system.strip()), *_example_turns(file), ("user", user))
+    turns = (("system", file.system.strip()), *_example_turns(file, facts), ("user", user))
     return Prompt(turns, plain.strip(), version(kind, facts.language), file.echoes)
 
 
@@ -76,10 +79,24 @@ def _user_turn(file: PromptFile, block: str, voice: str = "", complaints: str = 
     return "\n".join(line for line in filled.splitlines() if line.strip())
 
 
-def _example_turns(file: PromptFile) -> Iterable[tuple[str, str]]:
-    for example in file.examples:
+def _example_turns(file: PromptFile, facts: Facts) -> Iterable[tuple[str, str]]:
+    for example in closest(file.examples, facts)[-EXAMPLES:]:
         yield "user", _user_turn(file, _block(file, example.facts))
         yield "assistant", example.answer.strip()
+
+
+def closest(examples: Sequence[Example], facts: Facts) -> list[Example]:
+    """The examples, the one whose kinds of facts are most like the product's last.
+
+    A small model copies the example next to it: shown a coat's material, it makes paint of waxed canvas.
+    """
+    own = {name.casefold() for name, _ in facts.attributes}
+
+    def likeness(example: Example) -> int:
+        names = {name.casefold() for name, _ in example.facts} - {"title", "brand", "category"}
+        return len(own & names) - len(names - own)
+
+    return sorted(examples, key=likeness)
 
 
 def _voice_line(file: PromptFile, voice: str) -> str:

@@ -10,6 +10,7 @@ import socket
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -17,8 +18,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import redis
+from celery import Celery
 
+from copydesk.jobs import descriptions
 from copydesk.settings import Settings
+from copydesk.store import Database
+from producer import importing
 from producer.services import Services, free_port
 
 BIN = Path(sys.executable).parent
@@ -111,11 +116,11 @@ class Desk:
         self.children: list[Running] = []
         self.services: Services | None = None
         self.broker_log: list[str] = []
+        self._readers: list[threading.Thread] = []
         clean = {name: value for name, value in os.environ.items() if not name.startswith(("COPYDESK_", "FLOWER_"))}
         self.env = {**clean, MARK: str(folder), "PYTHONUNBUFFERED": "1", "COLUMNS": "200", "NO_COLOR": "1"}
-        self.set(
-            engine="scripted", data_dir=self.data, database_url=self.database_url, broker_url=self.broker_url, **settings
-        )
+        own = {"data_dir": self.data, "database_url": self.database_url, "broker_url": self.broker_url}
+        self.set(**{"engine": "scripted", **own, **settings})
 
     def set(self, **settings: object) -> None:
         """Settings for processes started from now on."""
@@ -131,6 +136,7 @@ class Desk:
         """Run the real `copydesk`; its exit status must be `status` (None: any), and never may it show a traceback."""
         done = subprocess.run(
             [str(BIN / "copydesk"), *map(str, arguments)],
+            check=False,
             env=self.env,
             cwd=self.folder,
             capture_output=True,
@@ -159,24 +165,30 @@ class Desk:
         """The embedded Valkey, started by the very code that `copydesk up` uses."""
         settings = Settings(data_dir=self.data, broker_url=self.broker_url, engine="scripted")
         self.services = Services(settings, lambda name, line: self.broker_log.append(line))
+        others = set(threading.enumerate())
         os.environ[MARK] = str(self.folder)  # Services hands its own environment on
         try:
             self.services.start_broker()
         finally:
             del os.environ[MARK]
+            self._readers = [thread for thread in threading.enumerate() if thread not in others]
 
     def kill_broker(self) -> None:
-        assert self.services is not None
-        child = self.services.children.pop()
-        child.process.kill()
-        child.process.wait(10)
-        assert child.process.stdout is not None
-        until("the broker's port is closed", lambda: not listens(self.port))
+        for child in self.services.children if self.services else ():
+            child.process.kill()
+            child.process.wait(10)
+            for reader in self._readers:
+                reader.join(10)
+            if child.process.stdout is not None:
+                child.process.stdout.close()
+        self.services = None
 
-    def start_worker(self, *, ready: bool = True, **env: str) -> Running:
+    def start_worker(self, *, ready: bool = True, gossip: bool = False) -> Running:
         name = f"worker{len(self.children)}"
-        command = (str(BIN / "celery"), "-A", "workers.main", "worker", "--loglevel", "INFO", "--hostname", f"{name}@%h")
-        child = self.start(name, *command, **env)
+        # Mingling with other workers takes a second, and changes nothing here.
+        quick = () if gossip else ("--without-mingle", "--without-gossip")
+        options = ("--loglevel", "INFO", "--hostname", f"{name}@%h", *quick)
+        child = self.start(name, str(BIN / "celery"), "-A", "workers.main", "worker", *options)
         if ready:
             child.says(" ready.", 60)
         return child
@@ -194,9 +206,19 @@ class Desk:
         """A producer of its own: Python in a process with this desk's settings."""
         return self.start("python", sys.executable, "-c", code)
 
-    def python(self, code: str) -> None:
-        child = self.start_python(code)
-        assert child.process.wait(60) == 0, child.output
+    def send(self, task: str, queue: str, times: int = 1, **kwargs: object) -> None:
+        """Messages from a bare Celery client, which knows the names on the wire and nothing else."""
+        with Celery(broker=self.broker_url) as client:
+            for _ in range(times):
+                client.send_task(task, kwargs=kwargs, queue=queue)
+
+    def describe(self, shop: str = "acme") -> int:
+        """Plan a run and have the worker's own sweep ring for it; tests/walk asks by the console script."""
+        settings = Settings(engine="scripted", chunk_size=int(self.env.get("COPYDESK_CHUNK_SIZE", 32)))
+        with self._database() as database:
+            run = descriptions.plan(database, settings, shop, f"test {time.monotonic()}").run
+        self.send("copydesk.sweep", "upkeep")
+        return run
 
     def broker(self) -> "redis.Redis":
         return redis.Redis(port=self.port, socket_timeout=5, decode_responses=True)
@@ -225,7 +247,22 @@ class Desk:
         return dict(self.query("SELECT state, count(*) FROM drafts WHERE run_id = ? GROUP BY state", run))
 
     def import_products(self, skus: Sequence[str], marker: str = "", shop: str = "acme", **markers: str) -> None:
-        self.copydesk("import", "products", catalog(self.folder / f"{shop}.jsonl", skus, marker, **markers), "--shop", shop)
+        """Into the ledger, without the price of a process; tests/walk imports by the console script."""
+        file = catalog(self.folder / f"{shop}.jsonl", skus, marker, **markers)
+        with self._database() as database:
+            importing.take_in(database, shop, file, "jsonl", self.folder / f"{shop}-report.csv")
+
+    def migrate(self) -> None:
+        with self._database() as database:
+            database.migrate()
+
+    @contextmanager
+    def _database(self) -> Iterator[Database]:
+        database = Database(self.database_url)
+        try:
+            yield database
+        finally:
+            database.close()
 
     def finished(self, run: int) -> bool:
         return bool(self.value("SELECT count(*) FROM runs WHERE id = ? AND finished_at IS NOT NULL", run))
@@ -240,11 +277,7 @@ class Desk:
         """SIGKILL whatever is left, known or not."""
         for child in self.children:
             child.kill()
-        for child in self.services.children if self.services else ():
-            child.process.kill()
-            child.process.wait(10)
-            if child.process.stdout is not None:
-                child.process.stdout.close()
+        self.kill_broker()
         for pid in self.left():
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)

@@ -6,12 +6,7 @@ from services.conftest import OpenDesk
 from services.desks import Desk, until
 
 SKUS = [f"stool-{number}" for number in range(6)]
-SHORT = {"lease_seconds": 3, "sweep_seconds": 1, "visibility_timeout_seconds": 2, "chunk_size": 3}
-SEND = """
-from tasks.app import app
-for _ in range({times}):
-    app.send_task("copydesk.describe_chunk", kwargs={{"run": 1, "chunk": 0, "shop": "acme"}})
-"""
+SHORT = {"lease_seconds": 2, "sweep_seconds": 1, "visibility_timeout_seconds": 2, "chunk_size": 3}
 
 
 def settled(desk: Desk) -> dict[int, tuple[object, ...]]:
@@ -34,7 +29,7 @@ def test_a_worker_killed_in_the_middle_costs_no_item_and_doubles_none(
     desk.start_beat()
     first = desk.start_worker()
     desk.import_products(SKUS, "slow")
-    desk.copydesk("describe", "--shop", "acme")
+    desk.describe()
 
     until("one draft is ready and others are in hand", lambda: desk.states(1).get("ready", 0) >= 1)
     first.kill()
@@ -48,9 +43,8 @@ def test_a_worker_killed_in_the_middle_costs_no_item_and_doubles_none(
 
     after = settled(desk)
     assert {draft: after[draft] for draft in before} == before, "what was accepted before is not written again"
-    assert desk.query("SELECT sku, count(*) FROM drafts JOIN products ON products.id = product_id GROUP BY sku ORDER BY 1") == [
-        (sku, 1) for sku in SKUS
-    ]
+    per_product = "SELECT sku, count(*) FROM drafts JOIN products ON products.id = product_id GROUP BY sku ORDER BY sku"
+    assert desk.query(per_product) == [(sku, 1) for sku in SKUS]
     assert desk.states(1) == {"ready": len(SKUS)}
     assert {row[2] for draft, row in after.items() if draft not in before} <= {1, 2}
     assert sum(row[2] == 2 for row in after.values()) == in_hand, "what it held was taken up once more, and only that"
@@ -64,13 +58,13 @@ def test_bells_that_ring_again_and_again_write_nothing_twice(open_desk: OpenDesk
     desk.start_broker()
     worker = desk.start_worker()
     desk.import_products(SKUS[:3], "slow")
-    desk.copydesk("describe", "--shop", "acme")
+    desk.describe()
     until("the chunk is in hand", lambda: "writing" in desk.states(1))
 
-    desk.python(SEND.format(times=15))
+    desk.send("copydesk.describe_chunk", "catalog", 15, run=1, chunk=0, shop="acme")
     until("the run finishes", lambda: desk.finished(1))
     once = settled(desk)
-    desk.python(SEND.format(times=15))
+    desk.send("copydesk.describe_chunk", "catalog", 15, run=1, chunk=0, shop="acme")
     until("every bell is answered", lambda: worker.output.count("describe_chunk[") >= 62 and queue_is_empty(desk))
 
     assert worker.output.count("0/0 ok, 0 held, 0 failed") == 30, "each further delivery claims nothing"
@@ -86,7 +80,7 @@ def test_a_product_that_kills_its_worker_is_failed_after_the_attempts_and_the_ot
     desk.start_broker()
     worker = desk.start_worker()
     desk.import_products(["good-1", "good-2", "bad", "good-3"], bad="crash")
-    desk.copydesk("describe", "--shop", "acme")
+    desk.describe()
     until("the worker died", lambda: not worker.alive)
     assert worker.process.returncode == -9
 
@@ -97,6 +91,7 @@ def test_a_product_that_kills_its_worker_is_failed_after_the_attempts_and_the_ot
     states = dict(desk.query("SELECT sku, state FROM drafts JOIN products ON products.id = product_id"))
     assert states["bad"] == "failed"
     assert (states["good-1"], states["good-2"]) == ("ready", "ready")
-    assert [reason["code"] for reason in desk.json("drafts", "list", "--sku", "bad")[0]["reasons"]] == ["attempts.used_up"]
+    [bad] = desk.json("drafts", "list", "--sku", "bad")
+    assert [reason["code"] for reason in bad["reasons"]] == ["attempts.used_up"]
     run = desk.json("status", 1)
     assert run["ready"] + run["held"] + run["failed"] + run["stale"] == run["queued"] == 4

@@ -5,7 +5,6 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-
 from services.desks import Desk, desk_in
 
 OpenDesk = Callable[..., Desk]
@@ -18,7 +17,7 @@ def open_desk(tmp_path: Path) -> Iterator[OpenDesk]:
 
         def opened(database_url: str = "", **settings: object) -> Desk:
             desk = stack.enter_context(desk_in(tmp_path / "desk", database_url, **{"sweep_seconds": 1, **settings}))
-            desk.copydesk("migrate")
+            desk.migrate()
             return desk
 
         yield opened

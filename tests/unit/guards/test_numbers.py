@@ -142,6 +142,12 @@ def test_a_list_that_names_one_number_twice_is_not_finished() -> None:
     assert [reason.code for reason in verdict.reasons] == ["shape.finished"]
 
 
+@pytest.mark.parametrize("text", ["It measures 320 g.", "It weighs 8 cm.", "A thing measuring 320 g on the scales."])
+def test_a_weight_is_no_size(text: str) -> None:
+    assert alarms(text, ("Weight", "320 g"), ("Height", "8 cm")) != []
+    assert alarms("It measures 8 cm and weighs 320 g.", ("Weight", "320 g"), ("Height", "8 cm")) == []
+
+
 def test_the_message_names_the_number_as_the_text_writes_it() -> None:
     facts = Facts("Thing", attributes=(("Weight", "200 g"),))
     reasons = judge("The Thing weighs 240 g.", facts, RULES, finished=True).reasons

@@ -89,10 +89,13 @@ def test_the_fraction_of_a_number_is_no_word_of_its_own() -> None:
 
 
 def test_a_phrase_of_the_worked_example_is_refused_unless_it_is_a_fact() -> None:
-    text = "The Tarn Mug has the taste of pear."
-    assert codes(text, echoes=("Taste of Pear",)) == {"shape.finished"}
-    assert codes(text, Facts("Tarn Mug", attributes=(("Note", "taste of pear"),)), echoes=("taste of pear",)) == set()
+    text = "The Tarn Mug has the shape of a pear."
+    assert codes(text, echoes=("Shape of a Pear",)) == {"shape.finished"}
+    assert (
+        codes(text, Facts("Tarn Mug", attributes=(("Note", "shape of a pear"),)), echoes=("shape of a pear",)) == set()
+    )
     assert codes("The Tarn Mug appears.", echoes=("pear",)) == set()
+    assert codes("The Tarn Mug is a dog's best friend.", echoes=("dog",)) == {"shape.finished"}
 
 
 def test_the_shops_voice_is_used_and_not_recited() -> None:
@@ -219,6 +222,7 @@ def test_the_text_names_its_product(title: str, text: str, named: bool) -> None:
 
 def test_the_brand_is_not_the_subject() -> None:
     assert "words" in codes("Fernhill is a cafe by the sea. Its Tarn Mug is good.")
+    assert "words" in codes("The Tarn Mug is a top-of-the-line mug brand.")
     assert codes("The Fernhill Tarn Mug is a mug by the sea.") == set()
 
 

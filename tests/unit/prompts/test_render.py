@@ -76,6 +76,14 @@ def test_the_shops_own_filing_is_not_sent() -> None:
     assert "Tags" not in last_turn(Facts("Mug", "Fernhill", attributes=(("Tags", "camp, sale"),)))
 
 
+def test_the_example_most_like_the_product_stands_next_to_it() -> None:
+    drink = prompts.render("description", Facts("Juice", "Fernhill", attributes=(("Size", "1 l"), ("Flavor", "Plum"))))
+    coat = prompts.render("description", Facts("Shirt", "Fernhill", attributes=(("Size", "S"), ("Material", "Wool"))))
+    assert "- Flavor:" in drink.turns[-3][1]
+    assert "- Flavor:" not in coat.turns[-3][1]
+    assert len(drink.turns) == len(coat.turns) == 6
+
+
 @pytest.mark.parametrize(("facts", "missing"), [(Facts(""), "title"), (Facts("  ", "Fernhill"), "title")])
 def test_a_missing_title_is_named(facts: Facts, missing: str) -> None:
     with pytest.raises(MissingFact) as error:

@@ -1,0 +1,123 @@
+"""The sweep puts right what crashed workers and lost bells left behind, and publishes by rule what was asked for."""
+
+import pytest
+from databases import Ledger, outcome, product, some
+
+from copydesk.jobs import publishing, upkeep
+from copydesk.model import Status, TextFormat
+from copydesk.store import Database
+from copydesk.store.texts import Published
+
+
+@pytest.fixture
+def ledger(sqlite_database: Database) -> Ledger:
+    return Ledger(sqlite_database)
+
+
+def sweep(ledger: Ledger, max_attempts: int = 3, broker_is_empty: bool = False) -> upkeep.Swept:
+    return upkeep.sweep(ledger.database, max_attempts=max_attempts, broker_is_empty=broker_is_empty)
+
+
+def test_a_sweep_over_a_healthy_ledger_changes_nothing(ledger: Ledger) -> None:
+    ledger.take_in(*some(4))
+    run = ledger.plan(chunk_size=2).run
+    ledger.bells(10)
+    ledger.claim(run, 0)
+
+    swept = sweep(ledger)
+
+    assert swept == upkeep.Swept(0, 0, 0, 0, 0)
+    assert not swept
+    assert ledger.states() == ["writing", "writing", "pending", "pending"]
+
+
+def test_a_crashed_workers_chunk_is_returned_and_rung_again(ledger: Ledger) -> None:
+    ledger.take_in(*some(2))
+    run = ledger.plan().run
+    ledger.bells(10)
+    ledger.claim(run, lease_seconds=-1)
+
+    assert sweep(ledger) == upkeep.Swept(returned=2, failed=0, rung_again=0, finished=0, published=0)
+    assert [bell.rings for bell in ledger.bells(10)] == [2]
+
+
+def test_a_run_whose_last_drafts_are_out_of_attempts_is_ended_by_the_same_sweep(ledger: Ledger) -> None:
+    ledger.take_in(*some(2))
+    run = ledger.plan().run
+    ledger.claim(run, lease_seconds=-1)
+
+    assert sweep(ledger, max_attempts=1) == upkeep.Swept(0, 2, 0, 1, 0)
+    assert ledger.run(run).outcomes == {"failed": 2}
+
+
+def test_a_bell_just_rung_is_not_lost_even_when_the_broker_is_empty(ledger: Ledger) -> None:
+    """A chunk is marked as rung a moment before its bell is sent."""
+    ledger.take_in(product())
+    ledger.plan()
+    ledger.bells(10)
+
+    assert sweep(ledger, broker_is_empty=True).rung_again == 0
+
+
+def test_an_old_bell_is_lost_when_the_broker_is_empty_and_not_while_it_holds_bells(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(upkeep, "PATIENCE_WITH_EMPTY_BROKER_SECONDS", -1.0)
+    ledger.take_in(product())
+    ledger.plan()
+    ledger.bells(10)
+
+    assert sweep(ledger, broker_is_empty=False).rung_again == 0
+    assert sweep(ledger, broker_is_empty=True).rung_again == 1
+    assert sweep(ledger, broker_is_empty=True).rung_again == 0
+
+
+def test_a_very_old_bell_is_rung_again_in_any_case(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(upkeep, "PATIENCE_SECONDS", -1.0)
+    ledger.take_in(product())
+    ledger.plan()
+    ledger.bells(10)
+
+    assert sweep(ledger).rung_again == 1
+
+
+def test_a_run_that_only_needs_an_end_gets_it(ledger: Ledger) -> None:
+    ledger.take_in(*some(2))
+    run = ledger.plan().run
+    ledger.settle(*[outcome(claimed) for claimed in ledger.claim(run)])
+
+    assert sweep(ledger) == upkeep.Swept(0, 0, 0, finished=1, published=0)
+    assert ledger.run(run).state == "finished"
+    assert not sweep(ledger)
+
+
+def test_a_sweep_publishes_by_rule_what_it_has_just_ended(ledger: Ledger) -> None:
+    ledger.take_in(*some(3))
+    run = ledger.plan(auto_publish=True).run
+    first, second, third = ledger.claim(run)
+    ledger.settle(outcome(first, text="A & B."), outcome(second, Status.HELD), outcome(third))
+
+    assert sweep(ledger) == upkeep.Swept(0, 0, 0, finished=1, published=2)
+    assert ledger.live() == "<p>A &amp; B.</p>"
+    assert ledger.states() == ["published", "held", "published"]
+
+
+def test_nothing_is_published_on_silence(ledger: Ledger) -> None:
+    ledger.take_in(product())
+    ledger.write(ledger.plan().run)
+
+    assert sweep(ledger).published == 0
+    assert ledger.states() == ["ready"]
+
+
+def test_publishing_counts_what_was_stale_and_what_is_a_persons(ledger: Ledger) -> None:
+    ledger.take_in(product(1, text_format=TextFormat.PLAIN), product(2), product(3))
+    ledger.approved("first", skus=["sku1"], text="ours")
+    assert publishing.publish(ledger.database, ledger.shop_id, by="ann") == Published(1, 0, 0)
+    ledger.approved("second", everything=True, text="newer")
+    ledger.take_in(product(1, description="By hand.", text_format=TextFormat.PLAIN), product(2, "blue"))
+
+    assert publishing.publish(ledger.database, ledger.shop_id, by="ann") == Published(1, 0, 1)
+    assert (ledger.live("sku1"), ledger.live("sku2"), ledger.live("sku3")) == (
+        "By hand.", "<p>old 2</p>", "<p>newer</p>",
+    )  # fmt: skip

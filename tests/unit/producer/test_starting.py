@@ -1,0 +1,32 @@
+"""What a producer loads: it asks for work, so it needs no model, no worker and, until a command runs, no database."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = ("torch", "transformers", "celery.worker", "celery", "kombu", "sqlalchemy", "alembic", "flower", "pydantic")
+LOADED = "import json, sys, {module}; print(json.dumps(sorted(sys.modules)))"
+
+
+def loaded_by(module: str) -> set[str]:
+    code = LOADED.format(module=module)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=30)
+    return set(json.loads(done.stdout))
+
+
+@pytest.fixture(scope="module")
+def of_the_cli() -> set[str]:
+    return loaded_by("producer.cli")
+
+
+@pytest.mark.parametrize("heavy", HEAVY)
+def test_the_command_line_loads_nothing_heavy(heavy: str, of_the_cli: set[str]) -> None:
+    assert {name for name in of_the_cli if name == heavy or name.startswith(f"{heavy}.")} == set()
+
+
+def test_asking_for_work_loads_no_model_and_no_flower() -> None:
+    loaded = loaded_by("producer.cli, producer.asking, producer.demonstration, producer.together, tasks.bells")
+    for heavy in ("torch", "transformers", "flower"):
+        assert heavy not in loaded
