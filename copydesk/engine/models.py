@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import IO
 
 from copydesk.errors import ModelError
+from copydesk.settings import Sampling
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 _CHUNK_BYTES = 1 << 20
@@ -35,6 +36,7 @@ class KnownModel:
     download_bytes: int
     languages: tuple[str, ...]
     licence: str
+    sampling: Sampling | None = None  # in place of the generation settings that a GGUF does not carry
 
     @property
     def requirement(self) -> str:
@@ -74,6 +76,7 @@ KNOWN: dict[str, KnownModel] = {
         download_bytes=92_871_040,
         languages=("en",),
         licence="Apache-2.0",
+        sampling=Sampling(temperature=0.5, top_p=0.9),  # greedy, it repeats itself
     ),
 }
 """The models that can be pulled by name."""

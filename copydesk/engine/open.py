@@ -3,7 +3,7 @@
 import os
 
 from copydesk.engine.base import Engine
-from copydesk.engine.models import resolve
+from copydesk.engine.models import KNOWN, resolve
 from copydesk.engine.scripted import ScriptedEngine
 from copydesk.errors import ConfigurationError
 from copydesk.settings import Settings
@@ -32,4 +32,11 @@ def _open_transformers(settings: Settings) -> Engine:
         raise ConfigurationError(
             f"the transformers engine is not installed ({error}): run pip install 'copydesk[worker]'"
         ) from error
-    return TransformersEngine(source, name=settings.model, device=settings.device, batch_size=settings.batch_size)
+    known = KNOWN.get(settings.model)
+    return TransformersEngine(
+        source,
+        name=settings.model,
+        device=settings.device,
+        batch_size=settings.batch_size,
+        own_sampling=known.sampling if known else None,
+    )

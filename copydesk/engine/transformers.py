@@ -51,8 +51,18 @@ class TransformersEngine:
     A seed makes a batch repeatable, not a request: the draws of one text depend on its neighbours.
     """
 
-    def __init__(self, source: Path | str, *, name: str = "", device: str = "auto", batch_size: int = 32) -> None:
+    def __init__(
+        self,
+        source: Path | str,
+        *,
+        name: str = "",
+        device: str = "auto",
+        batch_size: int = 32,
+        own_sampling: Sampling | None = None,
+    ) -> None:
         """Load a checkpoint folder, a .gguf file or a Hugging Face id; `name` is how drafts record it.
+
+        `own_sampling` stands in for the generation settings of a model that comes without any, as a GGUF does.
 
         Raises:
             ConfigurationError: there is no such device.
@@ -60,6 +70,8 @@ class TransformersEngine:
         """
         self._model_name = name or str(source)
         self._runner = load(source, device)
+        if own_sampling is not None:
+            self._runner.sample_by_default(own_sampling)
         self._batch_size = batch_size
         self._inbox: list[tuple[Request, Deliver]] = []
         self._closed = False
@@ -91,6 +103,8 @@ class TransformersEngine:
     def _run(self) -> None:
         waiting: list[_Row] = []
         while self._gather(waiting):
+            if not waiting:  # nothing that arrived could be run
+                continue
             batch = pick(waiting, self._batch_size)
             picked = {id(row) for row in batch}
             waiting = [row for row in waiting if id(row) not in picked]
@@ -254,6 +268,13 @@ class _Runner:
     shareable: bool
     beginnings: dict[tuple[int, ...], Any] = field(default_factory=dict)  # token ids -> key-value cache, oldest first
 
+    def sample_by_default(self, sampling: Sampling) -> None:
+        """Make `sampling` the model's own; what it leaves open stays as it is."""
+        named = {
+            name: value for name, value in generation(sampling, False, GenerationConfig()).items() if value is not None
+        }
+        self.model.generation_config.update(**named)
+
     def encode(self, request: Request) -> tuple[tuple[int, ...], int]:
         """A request's prompt as token ids, and how many of them come before its last message."""
         if not self.tokenizer.chat_template:
@@ -262,12 +283,17 @@ class _Runner:
         if self.fold_system:
             messages = _folded(messages)
         prompt_ids = self._tokens(_render(self.tokenizer, messages))
-        if len(messages) < 2 or not self.shareable:
-            return prompt_ids, 0
-        before_last = self._tokens(_render(self.tokenizer, messages[:-1], ask=False))
-        pairs = zip(prompt_ids[:-1], before_last, strict=False)  # at least one token is left for the model to read
+        return prompt_ids, self._shared(messages, prompt_ids) if self.shareable and len(messages) > 1 else 0
+
+    def _shared(self, messages: Sequence[Message], prompt_ids: tuple[int, ...]) -> int:
+        """How many tokens come before the last message: instructions and examples, the same for other products."""
+        try:
+            before_last = self._tokens(_render(self.tokenizer, messages[:-1], ask=False))
+        except Exception:  # a template may refuse a conversation without its last message
+            return 0
+        pairs = zip(prompt_ids[:-1], before_last, strict=False)  # the model needs at least one token to read
         shared = sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], pairs))
-        return prompt_ids, shared if shared >= WORTH_KEEPING_TOKENS else 0
+        return shared if shared >= WORTH_KEEPING_TOKENS else 0
 
     def _tokens(self, text: str) -> tuple[int, ...]:
         return tuple(self.tokenizer(text, add_special_tokens=False)["input_ids"])  # the template wrote them already

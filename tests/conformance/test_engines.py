@@ -360,3 +360,32 @@ def test_a_gguf_file_that_lacks_a_tensor_is_refused_and_leaves_nothing(
     with pytest.raises(ModelError, match=r"lack 1 tensors, model\.layers\.2\.mlp\.up_proj\.weight"):
         open_transformers(holed_gguf)
     assert list((holed_gguf.parent / "converted").iterdir()) == []
+
+
+def test_a_refused_prompt_alone_does_not_end_the_engine(
+    open_transformers: OpenTransformers, chat_checkpoint: Path, inbox: Inbox
+) -> None:
+    engine = open_transformers(chat_checkpoint)
+    engine.submit([ask("long", "word " * 5000)], inbox)
+    assert inbox.wait(1)[0].finish is Finish.FAILED
+    engine.submit([ask("short", "word")], inbox)
+    assert inbox.wait(2)[1].request_id == "short"
+
+
+def test_a_beginning_read_once_gives_the_same_text_as_reading_it_again(
+    open_transformers: OpenTransformers, chat_checkpoint: Path, inbox: Inbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    example = (Message("user", "one two three " * 12), Message("assistant", "four five six " * 12))
+    other = (Message("user", "seven eight nine " * 9), Message("assistant", "ten " * 30))
+    turns = [
+        (*(example if number % 2 else other), Message("user", f"product {number} " * number)) for number in range(1, 7)
+    ]
+    asked = [
+        Request(str(number), messages, "", Sampling(max_tokens=12, temperature=0))
+        for number, messages in enumerate(turns)
+    ]
+    open_transformers(chat_checkpoint).submit(asked, inbox)
+    together = {completion.request_id: completion.text for completion in inbox.wait(6)}
+    monkeypatch.setattr("copydesk.engine.transformers.WORTH_KEEPING_TOKENS", 10_000)
+    open_transformers(chat_checkpoint).submit(asked, inbox)
+    assert {completion.request_id: completion.text for completion in inbox.wait(12)[6:]} == together

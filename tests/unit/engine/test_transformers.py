@@ -32,8 +32,8 @@ class FakeRunner:
         self.batches: list[list[str]] = []
         self.trouble: Callable[[Sequence[Any]], Exception | None] = lambda rows: None
 
-    def encode(self, request: Request) -> tuple[int, ...]:
-        return (1,) * len(request.messages[0].content.split())
+    def encode(self, request: Request) -> tuple[tuple[int, ...], int]:
+        return (1,) * len(request.messages[0].content.split()), 0
 
     def refusal(self, prompt_ids: Sequence[int], sampling: Sampling) -> str:
         return ""
@@ -169,7 +169,7 @@ def test_the_padding_adds_no_token_to_a_prompt_that_repetition_penalty_could_pun
         def decode(self, ids: Sequence[int], **options: Any) -> str:
             return ""
 
-    runner = module._Runner(Model(), Tokenizer(), module.torch.device("cpu"), None, False, (9,), None)
+    runner = module._Runner(Model(), Tokenizer(), module.torch.device("cpu"), None, False, (9,), None, True)
     rows = [module._rows(ask("short"), (5, 6), print)[0], module._rows(ask("long"), (1, 2, 3, 4), print)[0]]
     runner.generate(rows)
     assert given["input_ids"].tolist() == [[5, 5, 5, 6], [1, 2, 3, 4]]
