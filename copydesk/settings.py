@@ -5,6 +5,7 @@ Secrets (database and broker passwords) belong in the environment, not in the fi
 """
 
 import os
+import tomllib
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Literal
@@ -14,6 +15,7 @@ from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
+    SettingsError,
     TomlConfigSettingsSource,
 )
 
@@ -77,8 +79,8 @@ class Settings(BaseSettings):
 
     data_dir: Path = Path("var")
     models_dir: Path | None = None
-    database_url: str = ""
-    broker_url: str = EMBEDDED_BROKER
+    database_url: str = Field("", repr=False)  # may hold a password
+    broker_url: str = Field(EMBEDDED_BROKER, repr=False)
     broker_prefix: str = ""
     visibility_timeout_seconds: Positive = 120
 
@@ -132,6 +134,10 @@ class Settings(BaseSettings):
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, path)
 
 
+OURS_BUT_NO_SETTINGS = {"COPYDESK_CONFIG", "COPYDESK_DB_PASSWORD", "COPYDESK_BROKER_PASSWORD", "COPYDESK_GPU"}
+"""Variables that name the settings file, or that docker-compose.yml makes others of."""
+
+
 @lru_cache(maxsize=1)
 def load() -> Settings:
     """The process's settings, read once.
@@ -139,10 +145,24 @@ def load() -> Settings:
     Raises:
         ConfigurationError: a value is wrong or a name unknown; the message lists each one.
     """
+    _refuse_unknown_variables()
+    # Not chained below: the causes quote what was set, passwords included.
     try:
         return Settings()
     except ValidationError as error:
         lines = [f"  {'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors()]
-        raise ConfigurationError(
-            "these settings are wrong (environment or copydesk.toml):\n" + "\n".join(lines)
-        ) from error
+        wrong = "\n".join(lines)
+    except SettingsError as error:
+        wrong = f"  {error}: write a section in the environment name by name, or its whole value as JSON"
+    except tomllib.TOMLDecodeError as error:
+        wrong = f"  copydesk.toml is not TOML: {error}"
+    raise ConfigurationError(f"these settings are wrong (environment or copydesk.toml):\n{wrong}") from None
+
+
+def _refuse_unknown_variables() -> None:
+    """pydantic-settings refuses unknown names in the file, but overlooks misspelled variables."""
+    known = {f"COPYDESK_{name.upper()}" for name in Settings.model_fields}
+    given = {name for name in os.environ if name.startswith("COPYDESK_")} - OURS_BUT_NO_SETTINGS
+    unknown = sorted(name for name in given if name.partition("__")[0] not in known)
+    if unknown:
+        raise ConfigurationError(f"no such setting: {', '.join(unknown)} (docs/operations.md lists them all)")

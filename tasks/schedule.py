@@ -1,6 +1,6 @@
 """What beat sends and when: the sweep every few seconds, the nightly refresh by a cron expression."""
 
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -9,6 +9,8 @@ from celery.schedules import ParseException, crontab
 from copydesk.errors import ConfigurationError
 from copydesk.settings import Nightly, Settings
 from tasks.names import NIGHTLY, SWEEP
+
+DAYS_UNTIL_THE_CALENDAR_REPEATS = 28 * 366
 
 
 def entries(settings: Settings) -> dict[str, dict[str, Any]]:
@@ -49,21 +51,20 @@ def last_slot(nightly: Nightly, moment: datetime) -> datetime:
     second, yet the slot is the same for all of them.
 
     Raises:
-        ConfigurationError: the schedule names no minute of the last four years (30 February, say).
+        ConfigurationError: the schedule names a day that does not exist (30 February, say).
     """
-    cron = parsed(nightly)
-    slot = moment.astimezone(ZoneInfo(nightly.timezone)).replace(second=0, microsecond=0)
-    for days in range(4 * 366):
-        day = slot - timedelta(days=days)
-        if not (
+    cron, zone = parsed(nightly), ZoneInfo(nightly.timezone)
+    today = moment.astimezone(zone).date()
+    for days in range(DAYS_UNTIL_THE_CALENDAR_REPEATS):
+        day = today - timedelta(days=days)
+        if (
             day.day in cron.day_of_month
             and day.month in cron.month_of_year
             and day.isoweekday() % 7 in cron.day_of_week
         ):
-            continue
-        until = (slot.hour, slot.minute) if days == 0 else (24, 0)
-        minutes = [(hour, minute) for hour in cron.hour for minute in cron.minute if (hour, minute) <= until]
-        if minutes:
-            hour, minute = max(minutes)
-            return day.replace(hour=hour, minute=minute)
+            slots = [datetime.combine(day, time(hour, minute), zone) for hour in cron.hour for minute in cron.minute]
+            # As instants: on the night when summer time ends, the wall clock shows an hour twice.
+            due = [slot for slot in slots if slot.timestamp() <= moment.timestamp()]
+            if due:
+                return max(due, key=datetime.timestamp)
     raise ConfigurationError(f"nightly.cron is {nightly.cron!r}: no such day exists")

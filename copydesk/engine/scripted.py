@@ -24,7 +24,7 @@ _FACT = re.compile(r"^[-*] ?(?P<name>[^:：\n]+?) ?[:：] ?(?P<value>.+)$", re.M
 _HAN = re.compile(r"[\u3400-\u9fff]")
 
 SLOW_SECONDS = 1.0
-ENOUGH_WORDS = 80
+_UNSAID = {"Brand", "Category", "Care", "Feature", "Type", "Tags"}  # the guards refuse them as mere filing
 _FILLER = "It is a plain choice for every day, easy to know by its name, and easy to like for just what it is."
 _FILLER_ZH = "样子朴素，用起来简单，放在家里或者送给朋友都很自然，看一眼就明白它是什么。"
 
@@ -128,10 +128,8 @@ def write(prompt: str) -> str:
         said = "，".join(f"{name}是{value}" for name, value in others)
         return f"{title[1]}，{said}。{_FILLER_ZH}" if said else f"{title[1]}。{_FILLER_ZH}"
     text = f"This is {title[1] or 'it'}. {_FILLER}"
-    for name, value in others:
-        if len(text.split()) < ENOUGH_WORDS:
-            text += f" The {name.lower()} is {value}."
-    return text
+    said = ", ".join(value for name, value in others if name not in _UNSAID)
+    return f"{text} Good to know: {said}." if said else text
 
 
 def _prompt(request: Request) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 from copydesk import guards, prompts
 from copydesk.engine.base import Completion, Engine, Finish, Message, Request
-from copydesk.errors import MissingFact, StoreUnavailable
+from copydesk.errors import ConfigurationError, MissingFact, StoreUnavailable
 from copydesk.model import DESCRIPTION, Reason, Status, fingerprint
 from copydesk.settings import Rules, Sampling, Settings
 from copydesk.store import Database, drafts, products, runs
@@ -29,6 +29,7 @@ ASK_AGAIN_TEMPERATURE, ASK_AGAIN_TOP_P = 0.8, 0.9
 class Recipe:
     """Everything but the facts that decides a text; stored with the run, so that a run is of one piece."""
 
+    engine: str
     model: str
     sampling: Sampling
     candidates: int
@@ -39,6 +40,7 @@ class Recipe:
     @classmethod
     def of(cls, settings: Settings, shop: str, candidates: int | None = None) -> "Recipe":
         return cls(
+            settings.engine,
             settings.model,
             settings.sampling,
             candidates or settings.candidates,
@@ -58,7 +60,7 @@ class Recipe:
     def hashes(self) -> dict[str, str]:
         """Per language with a prompt, the fingerprint of the recipe, the prompt's text and the guards."""
         return {
-            language: fingerprint([self.as_json(), prompts.digest(DESCRIPTION, language), guards.RULES_VERSION])
+            language: fingerprint([self.as_json(), prompts.digest(DESCRIPTION, language), guards.digest(self.rules)])
             for language in prompts.languages(DESCRIPTION)
         }
 
@@ -174,13 +176,14 @@ class _Item:
     answers: int = 0  # to the ask under way
     text: str = ""
     reasons: tuple[Reason, ...] = ()
+    text_sampling: Sampling | None = None
     prompt_tokens: int = 0
     completion_tokens: int = 0
 
     def remember_if_better(self, text: str, reasons: tuple[Reason, ...]) -> None:
         """Keeps, for the person who will look at it, the text that breaks the fewest rules; any text beats none."""
         if not self.reasons or (not self.text, len(self.reasons)) > (not text, len(reasons)):
-            self.text, self.reasons = text, reasons
+            self.text, self.reasons, self.text_sampling = text, reasons, self.sampling
 
 
 @dataclass(slots=True)
@@ -217,8 +220,12 @@ class _Chunk:
             prompt = prompts.render(DESCRIPTION, claimed.facts, self.recipe.voice)
         except MissingFact as missing:
             reason = Reason("facts.missing", str(missing), missing.fact)
-            self.outcomes.append(drafts.Outcome(claimed.id, Status.HELD, reasons=(reason,)))
-            return None
+        except ConfigurationError as error:  # the product's language changed to one without a prompt
+            reason = Reason("prompt.missing", str(error), claimed.facts.language)
+        else:
+            return _Item(claimed, prompt, self.recipe.sampling)
+        self.outcomes.append(drafts.Outcome(claimed.id, Status.HELD, reasons=(reason,)))
+        return None
         return _Item(claimed, prompt, self.recipe.sampling)
 
     def _ask(self, items: Sequence[_Item]) -> None:
@@ -286,7 +293,9 @@ class _Chunk:
                 asks=item.asks,
                 model=self.engine.model,
                 prompt=item.prompt.version,
-                sampling=item.sampling.model_dump(),
+                sampling=(
+                    item.sampling if status is Status.READY else item.text_sampling or item.sampling
+                ).model_dump(),
                 prompt_tokens=item.prompt_tokens,
                 completion_tokens=item.completion_tokens,
             )

@@ -10,13 +10,13 @@ RULE = "rule:auto_publish"
 
 def publish(database: Database, shop_id: int, run: int | None = None, *, by: str) -> texts.Published:
     """Put every approved draft of a shop, or of one run, live."""
-    published = stale = protected = 0
+    published = texts.Published()
     while True:
         with database.write() as connection:
             batch = texts.publish(connection, shop_id, run, by=by, render=_render)
-        published, stale, protected = published + batch.published, stale + batch.stale, protected + batch.protected
-        if not any((batch.published, batch.stale, batch.protected)):
-            return texts.Published(published, stale, protected)
+        published += batch
+        if not batch.looked_at:
+            return published
 
 
 def publish_by_rule(database: Database) -> int:

@@ -29,18 +29,18 @@ class Database:
     def __init__(self, url: str) -> None:
         try:
             self.url = sa.make_url(url)
-        except sa.exc.ArgumentError as error:
+        except (sa.exc.ArgumentError, ValueError):  # not chained: the cause quotes the URL with its password
             raise ConfigurationError(
                 "COPYDESK_DATABASE_URL is not a database URL: write sqlite:///var/copydesk.db "
                 "or postgresql+psycopg://user:password@host/name"
-            ) from error
+            ) from None
         if self.url.drivername == "postgresql":
             self.url = self.url.set(drivername="postgresql+psycopg")
-        if self.url.get_backend_name() not in ("sqlite", "postgresql"):
+        if self.url.drivername not in ("sqlite", "postgresql+psycopg"):
             raise ConfigurationError(
                 f"COPYDESK_DATABASE_URL names {self.url.drivername}: use sqlite or postgresql+psycopg"
             )
-        self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        self.is_sqlite = self.url.drivername == "sqlite"
         self._engine = self._open_sqlite() if self.is_sqlite else self._open_postgresql()
 
     def __str__(self) -> str:
@@ -48,7 +48,13 @@ class Database:
 
     def _open_sqlite(self) -> sa.Engine:
         if self.url.database:
-            Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
+            try:
+                Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise StoreUnavailable(
+                    f"the folder of {self.url.database} cannot be made ({error.strerror}): "
+                    "set COPYDESK_DATA_DIR or COPYDESK_DATABASE_URL to a place that can be written"
+                ) from error
         engine = sa.create_engine(self.url, connect_args={"timeout": BUSY_SECONDS})
 
         @sa.event.listens_for(engine, "connect")
@@ -86,17 +92,27 @@ class Database:
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
+        """Errors of the database itself become StoreUnavailable, each with its own remedy; mistakes in SQL stay."""
         try:
             yield
-        except (sa.exc.OperationalError, sa.exc.ProgrammingError) as error:
-            cause = str(error.orig).strip().splitlines()[0]
-            if "no such table" in cause or "UndefinedTable" in type(error.orig).__name__:
-                raise StoreUnavailable(f"{self} has no Copydesk tables: run `copydesk migrate`") from error
-            if isinstance(error, sa.exc.ProgrammingError):
+        except sa.exc.DBAPIError as error:
+            remedy = self._remedy(error)
+            if remedy is None:
                 raise
-            raise StoreUnavailable(
-                f"{self} does not answer ({cause}): is the database up, is COPYDESK_DATABASE_URL right?"
-            ) from error
+            cause = (str(error.orig).strip() or type(error.orig).__name__).splitlines()[0]
+            raise StoreUnavailable(f"{self}: {cause}: {remedy}") from error
+
+    def _remedy(self, error: sa.exc.DBAPIError) -> str | None:
+        said = str(error.orig)
+        if "no such table" in said or type(error.orig).__name__ == "UndefinedTable":
+            return "it has no Copydesk tables, run `copydesk migrate`"
+        if type(error.orig).__name__ in ("DeadlockDetected", "SerializationFailure"):
+            return "another process held the same rows, try again"
+        if "not a database" in said or "unable to open" in said:
+            return "set COPYDESK_DATA_DIR or COPYDESK_DATABASE_URL to a place where a SQLite file can be"
+        if isinstance(error, sa.exc.OperationalError | sa.exc.InterfaceError):
+            return "it does not answer: is the database up, is COPYDESK_DATABASE_URL right?"
+        return None
 
     def _alembic(self) -> Config:
         config = Config()

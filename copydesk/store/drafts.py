@@ -8,8 +8,11 @@ import sqlalchemy as sa
 
 from copydesk.errors import IllegalMove, InputError, NotFound
 from copydesk.model import LEGAL_MOVES, OPEN, Facts, Reason, Status
-from copydesk.store.products import insert_selected
+from copydesk.store.products import insert_selected, lock_products
 from copydesk.store.tables import chunks, drafts, now, products, runs, shops
+
+RETURNED_AT_ONCE = 10_000
+"""Expired drafts that one sweep returns; the next one, seconds later, takes the rest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +117,9 @@ def let_go(connection: sa.Connection, token: str) -> int:
 
 def settle(connection: sa.Connection, token: str, outcomes: Sequence[Outcome]) -> Settled:
     """Write outcomes, each on condition: the lease is still this worker's and the facts are the ones it read."""
+    ids = [outcome.draft for outcome in outcomes]
+    lock_products(connection, products.c.id.in_(sa.select(drafts.c.product_id).where(drafts.c.id.in_(ids))), read=True)
+    outcomes = sorted(outcomes, key=lambda outcome: outcome.draft)
     facts_now = sa.select(products.c.facts_hash).where(products.c.id == drafts.c.product_id).scalar_subquery()
     accepted = [
         outcome.draft
@@ -129,7 +135,7 @@ def settle(connection: sa.Connection, token: str, outcomes: Sequence[Outcome]) -
             .values(
                 state=outcome.status.value,
                 outcome=outcome.status.value,
-                text=outcome.text,
+                text=outcome.text.replace("\0", ""),  # PostgreSQL stores no NUL
                 reasons=_as_json(outcome.reasons),
                 asks=outcome.asks,
                 model=outcome.model,
@@ -201,6 +207,10 @@ def return_expired(connection: sa.Connection, max_attempts: int) -> tuple[int, i
     Their chunks wait to be rung at once: whoever held them is gone.
     """
     expired = sa.and_(drafts.c.state == Status.WRITING.value, drafts.c.lease_until < now())
+    # What a late worker is settling at this moment is left to it; the next sweep looks again.
+    free = sa.select(drafts.c.id).where(expired).order_by(drafts.c.id).limit(RETURNED_AT_ONCE)
+    ids = list(connection.scalars(free.with_for_update(skip_locked=True)))
+    expired = sa.and_(drafts.c.id.in_(ids), drafts.c.state == Status.WRITING.value)
     reason = Reason("attempts.used_up", f"the worker stopped {max_attempts} times while writing this product")
     failed = connection.execute(
         sa.update(drafts)
@@ -287,6 +297,8 @@ def decide(connection: sa.Connection, draft: int, to: Status, *, by: str, text: 
     """
     if text is not None and not text.strip():
         raise InputError("the new text is blank: reject the draft if it shall not be used")
+    if to not in (Status.APPROVED, Status.REJECTED):
+        raise IllegalMove(f"draft {draft} cannot be made {to.value} by hand: approve, reject or publish it")
     allowed = [state for state, targets in LEGAL_MOVES.items() if to in targets]
     if text is not None:
         allowed = [*allowed, to]  # an approved draft may be edited again

@@ -41,6 +41,11 @@ def insert_ignoring_twins(connection: sa.Connection, table: sa.Table) -> Any:
     return insert(table).on_conflict_do_nothing()
 
 
+def lock_products(connection: sa.Connection, which: sa.ColumnElement[bool], *, read: bool = False) -> None:
+    """Hold these products until the transaction ends, in one order for everybody (SQLite has one writer anyway)."""
+    connection.execute(sa.select(products.c.id).where(which).order_by(products.c.id).with_for_update(read=read)).all()
+
+
 def insert_selected(connection: sa.Connection, table: sa.Table, query: sa.Select[Any]) -> int:
     """INSERT .. SELECT by the query's column names, twins ignored; returns how many rows were added."""
     names = [column.name for column in query.selected_columns]
@@ -89,6 +94,7 @@ def check_known(connection: sa.Connection, shop_id: int, skus: Sequence[str]) ->
 
 def take_in(connection: sa.Connection, shop_id: int, batch: Sequence[Product]) -> Imported:
     """Store a batch of whole products: new ones added, edited ones updated and their finished drafts made stale."""
+    _lock(connection, shop_id, [product.sku for product in batch])
     known = _known(connection, shop_id, [product.sku for product in batch])
     rows = {product.sku: _row(shop_id, product) for product in batch}
     new = [row for sku, row in rows.items() if sku not in known]
@@ -112,10 +118,17 @@ def take_in(connection: sa.Connection, shop_id: int, batch: Sequence[Product]) -
 
 def take_in_texts(connection: sa.Connection, shop_id: int, texts: Mapping[str, str]) -> Imported:
     """Store only the texts (sku -> text) of products already known; their facts stay as they are."""
+    _lock(connection, shop_id, list(texts))
     known = _known(connection, shop_id, list(texts))
     changed = _take_in_texts(connection, shop_id, {sku: text for sku, text in texts.items() if sku in known})
     unknown = tuple(sku for sku in texts if sku not in known)
     return Imported(changed=changed, unchanged=len(known) - changed, unknown=unknown)
+
+
+def _lock(connection: sa.Connection, shop_id: int, skus: Sequence[str]) -> None:
+    """Imports of one shop go one after the other; publishing and settling wait for the products they share with it."""
+    connection.execute(sa.select(shops.c.id).where(shops.c.id == shop_id).with_for_update(key_share=True)).all()
+    lock_products(connection, sa.and_(products.c.shop_id == shop_id, products.c.sku.in_(skus)))
 
 
 def _row(shop_id: int, product: Product) -> dict[str, Any]:
@@ -164,7 +177,15 @@ def _take_in_texts(connection: sa.Connection, shop_id: int, texts: Mapping[str, 
     """
     version = live_texts.alias("version")
     query = (
-        sa.select(products.c.id, products.c.sku, version.c.version, version.c.current, version.c.text, version.c.origin)
+        sa.select(
+            products.c.id,
+            products.c.sku,
+            version.c.version,
+            version.c.current,
+            version.c.text,
+            version.c.origin,
+            version.c.by_person,
+        )
         .outerjoin(version, sa.and_(version.c.product_id == products.c.id, version.c.kind == DESCRIPTION))
         .where(products.c.shop_id == shop_id, products.c.sku.in_(list(texts)))
     )
@@ -183,7 +204,7 @@ def _take_in_texts(connection: sa.Connection, shop_id: int, texts: Mapping[str, 
                 "product_id": rows[0].id,
                 "version": max(row.version or 0 for row in rows) + 1,
                 "text": texts[sku],
-                "by_person": current is not None and current.origin != "imported",
+                "by_person": current is not None and (current.by_person or current.origin != "imported"),
                 "undo_to": current.version if current is not None else None,
             }
         )

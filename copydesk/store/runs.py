@@ -138,8 +138,15 @@ def _chosen(shop_id: int, order: Order) -> sa.Select[Any]:
     same = sa.and_(draft.c.product_id == products.c.id, draft.c.kind == DESCRIPTION)
     recipe_hash = sa.case(order.recipe_hashes, value=products.c.language, else_="")
     is_open = sa.exists().where(same, draft.c.state.in_([state.value for state in OPEN]))
+    later = drafts.alias("later")
+    counts = sa.and_(
+        later.c.product_id == products.c.id,
+        later.c.kind == DESCRIPTION,
+        later.c.state.not_in([Status.STALE.value, Status.FAILED.value]),
+    )
     is_unchanged = sa.exists().where(
         same,
+        draft.c.id == sa.select(sa.func.max(later.c.id)).where(counts).correlate(products).scalar_subquery(),
         draft.c.recipe_hash == recipe_hash,
         draft.c.facts_hash == products.c.facts_hash,
         draft.c.state.not_in([Status.STALE.value, Status.FAILED.value]),
@@ -222,18 +229,25 @@ def _skipped(connection: sa.Connection, run: int, chosen: sa.Subquery) -> dict[s
 
 def claim_bells(connection: sa.Connection, limit: int) -> list[Bell]:
     """Chunks to ring now: at most `limit` rung ones in all, shops taking turns."""
+    if connection.dialect.name == "postgresql":  # two relays count one after the other
+        connection.execute(sa.text("SELECT pg_advisory_xact_lock(620060002)"))
     rung = connection.scalar(sa.select(sa.func.count()).select_from(chunks).where(chunks.c.state == RUNG)) or 0
     if rung >= limit:
         return []
-    turn = sa.func.row_number().over(partition_by=runs.c.shop_id, order_by=(chunks.c.run_id, chunks.c.number))
-    waiting = (
-        sa.select(chunks.c.run_id, chunks.c.number, turn.label("turn"))
+    turn = sa.func.row_number().over(
+        partition_by=runs.c.shop_id, order_by=(chunks.c.state != RUNG, chunks.c.run_id, chunks.c.number)
+    )
+    waiting = (  # the rung ones have had their turn
+        sa.select(chunks.c.run_id, chunks.c.number, chunks.c.state, turn.label("turn"))
         .join(runs, runs.c.id == chunks.c.run_id)
-        .where(chunks.c.state == WAITING)
+        .where(chunks.c.state.in_([WAITING, RUNG]))
         .subquery()
     )
     chosen = (
-        sa.select(waiting.c.run_id, waiting.c.number).order_by(waiting.c.turn, waiting.c.run_id).limit(limit - rung)
+        sa.select(waiting.c.run_id, waiting.c.number)
+        .where(waiting.c.state == WAITING)
+        .order_by(waiting.c.turn, waiting.c.run_id)
+        .limit(limit - rung)
     )
     claimed = connection.execute(
         sa.update(chunks)

@@ -15,7 +15,6 @@ from check_jsonschema.builtin_schemas import get_builtin_schema
 from flower.options import default_options as flower_options
 
 from copydesk.settings import Settings
-from tasks.app import VISIBILITY_TIMEOUT_SECONDS
 
 ROOT = Path(__file__).parents[3]
 BASE, CPU = ROOT / "docker-compose.yml", ROOT / "docker-compose.cpu.yml"
@@ -148,7 +147,7 @@ def test_only_flower_is_published_and_only_to_this_machine() -> None:
 def test_the_worker_may_finish_its_chunks_before_it_is_killed() -> None:
     grace = seconds(SERVICES["worker"]["stop_grace_period"])
     assert grace > Settings.model_fields["lease_seconds"].default
-    assert grace > VISIBILITY_TIMEOUT_SECONDS
+    assert grace > Settings.model_fields["visibility_timeout_seconds"].default
     assert SERVICES["worker"]["stop_signal"] == "SIGTERM"
 
 
