@@ -14,8 +14,8 @@ from copydesk.engine import models
 from copydesk.errors import ModelError
 from copydesk.jobs import descriptions, publishing
 from copydesk.settings import Settings
-from copydesk.store import Database, drafts, products
-from copydesk.store.runs import OUTCOMES, Planned
+from copydesk.store import Database, drafts, products, runs
+from copydesk.store.runs import OUTCOMES
 from producer import asking, catalog, importing, watching
 from producer.services import Services, exit_on_sigterm, free_port, labelled
 
@@ -58,21 +58,24 @@ def _walk(settings: Settings, database: Database, folder: Path) -> int:
     _say("2. a run is planned: what changed since the last one")
     planned = descriptions.plan(database, settings, SHOP, asking.new_key())
     _say(f"   run {planned.run}: {planned.queued} queued; left out: {dict(planned.skipped) or 'none'}")
-    if planned.queued:
-        _write(settings, database, planned, folder)
+    with database.read() as connection:
+        left = runs.running(connection)  # of this run, or of one that was interrupted
+    if left:
+        _write(settings, database, left, folder)
+    run = left[-1] if left else planned.run
     _say("4. ready drafts are approved (the demo plays the merchandiser) and published; the export is written")
-    exported = _publish(database, planned.run, folder / "export-shopify.csv")
+    exported = _publish(database, run, folder / "export-shopify.csv")
     _say(f"   {exported.written} texts in {folder / 'export-shopify.csv'}")
-    summary = _summary(settings, database, planned.run)
+    summary = _summary(settings, database, run)
     (folder / "summary.json").write_text(json.dumps(summary, indent=2) + "\n", "utf-8")
     _say(f"5. {folder / 'summary.json'}: {json.dumps(summary)}")
     _say(f"   look: COPYDESK_DATABASE_URL={settings.database} copydesk drafts list --state held")
     return 1 if summary["failed"] else 0
 
 
-def _write(settings: Settings, database: Database, planned: Planned, folder: Path) -> None:
-    """Start the services, ring for the run, and watch it to its end."""
-    from tasks import flower
+def _write(settings: Settings, database: Database, left: list[int], folder: Path) -> None:
+    """Start the services, ring, and watch each run to its end."""
+    from tasks import bells, flower
 
     _have_model(settings)
     log = folder / "services.log"
@@ -84,11 +87,14 @@ def _write(settings: Settings, database: Database, planned: Planned, folder: Pat
         _say(f"3. broker, worker, beat and Flower run (their output: {log})")
         _say(f"   Flower shows each chunk: http://127.0.0.1:{settings.flower_port} (login {flower.login(settings)})")
         asking.wait_for_worker(services, START_SECONDS)
-        asking.ring(settings, database, planned)
-        watching.watch(database, planned.run)
+        bells.ring(database, settings.max_chunks_in_broker)
+        for run in left:
+            watching.watch(database, run)
 
 
 def _have_model(settings: Settings) -> None:
+    if settings.engine == "scripted":
+        return
     try:
         models.resolve(settings.model, settings.models)
     except ModelError:

@@ -16,7 +16,7 @@ from typing import TextIO
 from urllib.parse import urlsplit
 
 from copydesk.errors import ConfigurationError, CopydeskError
-from copydesk.settings import Settings
+from copydesk.settings import EMBEDDED_BROKER, Settings
 
 Say = Callable[[str, str], None]
 """Takes a child's name and one line of its output."""
@@ -62,8 +62,9 @@ class Child:
     def _relay(self) -> None:
         stream = self.process.stdout
         if stream is not None:
-            for line in stream:
-                self.say(self.name, line.rstrip("\n"))
+            with stream:
+                for line in stream:
+                    self.say(self.name, line.rstrip("\n"))
 
     def stop(self, timeout_seconds: float) -> None:
         """SIGTERM, and after the timeout SIGKILL."""
@@ -72,6 +73,11 @@ class Child:
         try:
             self.process.wait(timeout_seconds)
         except subprocess.TimeoutExpired:
+            self.kill()
+
+    def kill(self) -> None:
+        """SIGKILL, if it still runs."""
+        if self.process.poll() is None:
             self.process.kill()
             self.process.wait()
 
@@ -90,8 +96,12 @@ class Services:
     def __exit__(self, kind: type[BaseException] | None, *_: BaseException | TracebackType | None) -> None:
         # When something went wrong nobody wants to wait; what is cut off is written again by the next worker.
         seconds = STOP_SECONDS if kind is None else STOP_AFTER_ERROR_SECONDS
-        while self.children:
-            self.children.pop().stop(seconds)
+        try:
+            for child in reversed(self.children):
+                child.stop(seconds)
+        finally:  # also when a second Ctrl-C cuts the waiting short
+            for child in self.children:
+                child.kill()
 
     def start(self, name: str, *command: str) -> Child:
         child = Child(name, command, self.say)
@@ -102,16 +112,22 @@ class Services:
     def start_broker(self) -> None:
         """Start the embedded Valkey where `broker_url` points, and wait until it answers.
 
+        A broker on another machine, or one that answers where `broker_url` was set to, is used as it is.
+
         Raises:
-            ConfigurationError: its package is missing, or the port is taken.
+            ConfigurationError: its package is missing, or the default port is taken.
             ServiceError: it does not start.
         """
         url = urlsplit(self.settings.broker_url)
         port = url.port or 6379
+        if url.hostname not in ("127.0.0.1", "localhost"):
+            return
         if not _is_free(port):
+            if self.settings.broker_url != EMBEDDED_BROKER:
+                return
             raise ConfigurationError(
-                f"port {port} is taken, so the embedded broker cannot start: stop what runs there, or set "
-                "COPYDESK_BROKER_URL to another port or to a broker of your own"
+                f"port {port} is taken, so the embedded broker cannot start: set COPYDESK_BROKER_URL to another port "
+                "(redis://127.0.0.1:6391/0), where it then starts, or to a broker of your own"
             )
         child = self.start("broker", _valkey_server(), str(_valkey_config(self.settings.data_dir, port)))
         deadline = time.monotonic() + 10
@@ -185,12 +201,13 @@ def exit_on_sigterm() -> None:
 
 
 def stop_on_signals() -> threading.Event:
-    """An event that SIGINT and SIGTERM set; a second one ends the process at once."""
+    """An event that SIGINT and SIGTERM set; a second one raises KeyboardInterrupt."""
     stop = threading.Event()
 
-    def note(number: int, _frame: object) -> None:
+    def note(_number: int, _frame: object) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
         stop.set()
-        signal.signal(number, signal.SIG_DFL)
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, note)

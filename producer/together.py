@@ -4,7 +4,7 @@ import threading
 
 import typer
 
-from copydesk.settings import EMBEDDED_BROKER, Settings
+from copydesk.settings import Settings
 from copydesk.store import Database
 from producer.services import Services, stop_on_signals
 
@@ -21,8 +21,7 @@ def run(settings: Settings) -> None:
     say("copydesk", f"database {database}")
     database.close()
     with Services(settings, say) as services:
-        if settings.broker_url == EMBEDDED_BROKER:
-            services.start_broker()
+        services.start_broker()
         say("copydesk", f"broker {settings.broker_url.rpartition('@')[2]}")
         services.start_flower()
         services.start_beat()

@@ -8,6 +8,7 @@ from celery import Celery
 from kombu import Queue
 
 from copydesk import settings as copydesk_settings
+from copydesk.errors import ConfigurationError
 from copydesk.settings import Settings
 from tasks import schedule
 from tasks.names import CATALOG, ROUTES, UPKEEP
@@ -68,6 +69,10 @@ def make_app(settings: Settings) -> Celery:
     return made
 
 
-app = make_app(copydesk_settings.load())
+try:
+    app = make_app(copydesk_settings.load())
+except ConfigurationError as wrong:
+    # Celery prints any other exception of this module as a page of traceback.
+    raise SystemExit(f"copydesk: {wrong}") from wrong
 # Flower takes its settings from a file; ours puts authentication and the private bind on by default.
 os.environ.setdefault("FLOWER_CONF", str(Path(__file__).with_name("flowerconfig.py")))

@@ -34,7 +34,7 @@ def ring(database: Database, limit: int) -> int:
         return 0
     sent = 0
     try:
-        with _broker_errors(), app.producer_pool.acquire(block=True) as producer:
+        with _channel(), app.producer_pool.acquire(block=True) as producer:
             for bell in bells:
                 app.send_task(
                     DESCRIBE_CHUNK,
@@ -82,7 +82,7 @@ def durability() -> dict[str, str]:
 
 def listening_workers(timeout_seconds: float = 1.0) -> list[str]:
     """Names of the workers that take catalog chunks. Raises BrokerAway."""
-    with _broker_errors():
+    with _channel():
         answers = app.control.inspect(timeout=timeout_seconds).active_queues() or {}
     return sorted(name for name, queues in answers.items() if any(queue["name"] == CATALOG for queue in queues))
 
@@ -90,6 +90,8 @@ def listening_workers(timeout_seconds: float = 1.0) -> list[str]:
 @contextmanager
 def _channel() -> Iterator[Any]:
     with _broker_errors(), app.connection_for_read() as connection:
+        # kombu's own way retries for many seconds; whoever asks here wants to know.
+        connection.ensure_connection(max_retries=1, interval_start=0, interval_step=0)
         yield connection.default_channel
 
 

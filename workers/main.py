@@ -27,8 +27,9 @@ def open_desk(**_: Any) -> None:
     try:
         settings = copydesk_settings.load()
         database = Database(settings.database)
+        engine = open_engine(settings)  # first: a model that is missing should be heard of at once
         wait_for(database)
-        desk.provide(desk.Desk(settings, database, open_engine(settings)))
+        desk.provide(desk.Desk(settings, database, engine))
     except CopydeskError as error:
         # Celery swallows every other exception of a signal, and would run on without an engine.
         raise SystemExit(f"copydesk worker: {error}") from error

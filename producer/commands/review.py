@@ -29,11 +29,15 @@ def list_drafts(
     as_json: AsJson = False,
 ) -> None:
     """List drafts, oldest first."""
-    from copydesk.store import drafts
+    from copydesk.store import drafts, products, runs
     from producer import report
     from producer.opening import ledger
 
     with ledger() as (_, database), database.read() as connection:
+        if shop is not None:
+            products.find_shop(connection, shop)
+        if run is not None:
+            runs.find(connection, run)
         found = drafts.listed(connection, shop=shop, run=run, state=state, sku=sku, limit=limit)
     report.show_drafts(found, as_json=as_json)
 
@@ -110,13 +114,16 @@ def publish(
     run: Annotated[int | None, typer.Option(help="Only this run's drafts.")] = None,
 ) -> None:
     """Put approved drafts live; every earlier text is kept, and `copydesk undo` brings it back."""
+    from copydesk.errors import NotFound
     from copydesk.jobs import publishing
-    from copydesk.store import products
+    from copydesk.store import products, runs
     from producer.opening import ledger, who
 
     with ledger() as (_, database):
         with database.read() as connection:
             shop_id = products.find_shop(connection, shop)
+            if run is not None and runs.find(connection, run).shop != shop:
+                raise NotFound(f"run {run} is not of the shop {shop!r}: `copydesk status` lists runs and shops")
         done = publishing.publish(database, shop_id, run, by=who())
     typer.echo(f"{done.published} published")
     if done.stale:
