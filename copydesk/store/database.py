@@ -105,9 +105,9 @@ class Database:
     def _remedy(self, error: sa.exc.DBAPIError) -> str | None:
         said = str(error.orig)
         if "no such table" in said or type(error.orig).__name__ == "UndefinedTable":
-            return "it has no Copydesk tables, run `copydesk migrate`"
+            return "it has no Copydesk tables: run `copydesk migrate`"
         if type(error.orig).__name__ in ("DeadlockDetected", "SerializationFailure"):
-            return "another process held the same rows, try again"
+            return "another process held the same rows: try again"
         if "not a database" in said or "unable to open" in said:
             return "set COPYDESK_DATA_DIR or COPYDESK_DATABASE_URL to a place where a SQLite file can be"
         if isinstance(error, sa.exc.OperationalError | sa.exc.InterfaceError):
