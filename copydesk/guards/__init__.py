@@ -8,6 +8,6 @@
 ['says "600 ml", which the facts do not']
 """
 
-from copydesk.guards.bench import RULES_VERSION, digest, judge, tidy
+from copydesk.guards.judging import RULES_VERSION, digest, judge, tidy
 
 __all__ = ["RULES_VERSION", "digest", "judge", "tidy"]

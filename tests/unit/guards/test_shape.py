@@ -251,5 +251,5 @@ def test_tidy_takes_off_white_space_and_one_pair_of_quotes(raw: str, clean: str)
 def test_the_digest_changes_with_a_number_of_the_rules_and_with_the_guards(monkeypatch: pytest.MonkeyPatch) -> None:
     before = digest(Rules())
     assert digest(Rules(max_words=149)) != before
-    monkeypatch.setattr("copydesk.guards.bench.RULES_VERSION", RULES_VERSION + 1)
+    monkeypatch.setattr("copydesk.guards.judging.RULES_VERSION", RULES_VERSION + 1)
     assert digest(Rules()) != before

@@ -585,7 +585,7 @@ def test_changed_guards_make_everything_due(ledger: Ledger, monkeypatch: pytest.
     ledger.take_in(mug())
     ledger.write(order(ledger, "first"))
     monkeypatch.setattr(guards, "RULES_VERSION", 999)
-    monkeypatch.setattr("copydesk.guards.bench.RULES_VERSION", 999)
+    monkeypatch.setattr("copydesk.guards.judging.RULES_VERSION", 999)
 
     assert ledger.run(order(ledger, "second")).queued == 1
 
