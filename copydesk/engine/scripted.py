@@ -109,7 +109,7 @@ class ScriptedEngine:
 
     def _behaviour(self, request: Request) -> Behaviour:
         prompt = _prompt(request)
-        product = str(_FACT.findall(prompt)) or prompt  # a second ask may add complaints to the prompt
+        product = str(_FACT.findall(prompt)) or prompt  # whatever is said around them
         self._asked[product] += 1
         marker = _MARKER.search(prompt)
         if self._behave is not None and (chosen := self._behave(request)):

@@ -27,19 +27,18 @@ class Example(_Part):
 
 
 class PromptFile(_Part):
-    """One prompt file. `$facts`, `$voice` and `$complaints` are filled in; every other character is sent as it stands.
+    """One prompt file. `$facts` and `$voice` are filled in; every other character is sent as it stands.
 
     Attributes:
         version: raised by whoever changes what the prompt asks for.
         system: the system turn.
-        template: the user turn, with `$facts`, `$voice` and `$complaints`.
+        template: the user turn, with `$facts` and `$voice`.
         plain: the prompt of a model without a chat template, with `$facts`, the voice after them.
         voice: the line that carries the shop's voice, with `$voice`; left out when the shop has none.
         echoes: phrases of the example and of the instructions that must not turn up in the copy.
         names: what facts are called in this language, where it is not what the catalog calls them.
         omit: facts that are left out, the shop's own filing.
         examples: worked examples; those most like the product are sent as turns before it.
-        complaints: for each reason code, or its family before the dot, the line added when a draft was refused for it.
     """
 
     version: Annotated[int, Field(ge=1)]
@@ -51,7 +50,6 @@ class PromptFile(_Part):
     names: dict[str, str] = {}
     omit: tuple[str, ...] = ()
     examples: tuple[Example, ...] = ()
-    complaints: dict[str, str] = {}
 
 
 def languages(kind: str) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from string import Template
 
 from copydesk.errors import MissingFact
-from copydesk.model import Facts, Reason
+from copydesk.model import Facts
 from copydesk.prompts.files import Example, PromptFile, load, version
 
 FACTS_LIMIT = 1500
@@ -43,8 +43,8 @@ class Prompt:
     echoes: tuple[str, ...]
 
 
-def render(kind: str, facts: Facts, voice: str = "", complaints: Sequence[Reason] = ()) -> Prompt:
-    """The prompt for one product in its own language, told what was wrong with earlier drafts.
+def render(kind: str, facts: Facts, voice: str = "") -> Prompt:
+    """The prompt for one product in its own language and the shop's voice.
 
     Facts are data: each is put on a line of its own, marks that a chat template would obey are replaced, and the block
     ends after `FACTS_LIMIT` characters (1,500) in the file's order. A later fact is left unsaid, never half said.
@@ -56,7 +56,7 @@ def render(kind: str, facts: Facts, voice: str = "", complaints: Sequence[Reason
     file = load(kind, facts.language)
     block = _block(file, _sayable(file, facts))
     line = _voice_line(file, voice)
-    user = _user_turn(file, block, line, _complaint_lines(file, complaints))
+    user = _user_turn(file, block, line)
     # Joined here: a shop without a voice would leave an empty line, at which a base model ends the record.
     plain = Template(file.plain).safe_substitute(facts=f"{block}\n{line}" if line else block)
     turns = (("system", file.system.strip()), *_example_turns(file, facts), ("user", user))
@@ -74,8 +74,8 @@ def _sayable(file: PromptFile, facts: Facts) -> list[tuple[str, str]]:
     return lines
 
 
-def _user_turn(file: PromptFile, block: str, voice: str = "", complaints: str = "") -> str:
-    filled = Template(file.template).safe_substitute(facts=block, voice=voice, complaints=complaints)
+def _user_turn(file: PromptFile, block: str, voice: str = "") -> str:
+    filled = Template(file.template).safe_substitute(facts=block, voice=voice)
     return "\n".join(line for line in filled.splitlines() if line.strip())
 
 
@@ -101,14 +101,6 @@ def closest(examples: Sequence[Example], facts: Facts) -> list[Example]:
 
 def _voice_line(file: PromptFile, voice: str) -> str:
     return Template(file.voice).safe_substitute(voice=_one_line(voice)).strip() if voice.strip() else ""
-
-
-def _complaint_lines(file: PromptFile, complaints: Sequence[Reason]) -> str:
-    """Only the rule that was broken: a small model told which wrong number it wrote, writes it again."""
-    asked = (
-        file.complaints.get(reason.code) or file.complaints.get(reason.code.split(".")[0]) for reason in complaints
-    )
-    return "\n".join(dict.fromkeys(line.strip() for line in asked if line))
 
 
 def _block(file: PromptFile, lines: Iterable[tuple[str, str]]) -> str:

@@ -87,7 +87,7 @@ def test_a_marker_that_went_through_a_prompt_still_works() -> None:
     assert answer(FACTS.replace("Mug", "Mug ((scripted:refuse))")).text.startswith("Sorry")
 
 
-def test_a_counted_marker_wears_off_even_when_complaints_join_the_prompt() -> None:
+def test_a_counted_marker_wears_off_even_when_the_prompt_around_the_facts_changes() -> None:
     prompt = FACTS.replace("Mug", "Mug [[scripted:empty*2]]")
     engine = ScriptedEngine()
     texts = [answers(engine, ask(one))[0].text for one in (prompt, prompt + "\nBe longer.", prompt, prompt)]

@@ -7,7 +7,7 @@ import pytest
 from copydesk import prompts
 from copydesk.errors import ConfigurationError, MissingFact
 from copydesk.guards import judge
-from copydesk.model import Facts, Reason
+from copydesk.model import Facts
 from copydesk.prompts import files
 from copydesk.settings import Rules
 
@@ -15,8 +15,8 @@ MUG = Facts("Tarn Enamel Mug", "Fernhill", "Mug", (("Material", "Enamelled steel
 CUP = Facts("云栖保温杯", "云栖生活", "水具", (("容量", "500 毫升"),), language="zh")
 
 
-def last_turn(facts: Facts, voice: str = "", complaints: tuple[Reason, ...] = ()) -> str:
-    return prompts.render("description", facts, voice, complaints).turns[-1][1]
+def last_turn(facts: Facts, voice: str = "") -> str:
+    return prompts.render("description", facts, voice).turns[-1][1]
 
 
 def test_a_fact_stands_on_a_line_of_its_own_and_nothing_else_does() -> None:
@@ -102,21 +102,10 @@ def test_the_voice_goes_in_and_an_absent_one_leaves_no_line() -> None:
     assert "voice" not in last_turn(MUG).casefold()
 
 
-def test_a_complaint_names_the_rule_and_never_the_wrong_number() -> None:
-    reason = Reason("facts.numbers", 'says "600 ml", which the facts do not', "600 ml")
-    turn = last_turn(MUG, complaints=(reason, reason))
-    assert turn.count("Use only the numbers in the facts") == 1
-    assert "600" not in turn
-
-
 def test_a_base_model_gets_one_record_to_continue() -> None:
     plain = prompts.render("description", MUG).plain
     assert plain.endswith("- Capacity: 350 ml\nDescription:")
     assert prompts.render("description", MUG, "Dry").plain.endswith("voice: Dry\nDescription:")
-
-
-def test_an_unknown_complaint_says_nothing() -> None:
-    assert last_turn(MUG, complaints=(Reason("new.rule", "is wrong"),)) == last_turn(MUG)
 
 
 def test_long_facts_are_cut_at_whole_lines() -> None:
