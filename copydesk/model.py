@@ -27,7 +27,7 @@ class Status(StrEnum):
 
 
 LEGAL_MOVES: Mapping[Status, frozenset[Status]] = {
-    Status.PENDING: frozenset({Status.WRITING, Status.STALE, Status.FAILED}),
+    Status.PENDING: frozenset({Status.WRITING, Status.STALE}),
     Status.WRITING: frozenset({Status.PENDING, Status.READY, Status.HELD, Status.FAILED, Status.STALE}),
     Status.READY: frozenset({Status.APPROVED, Status.REJECTED, Status.STALE}),
     Status.HELD: frozenset({Status.APPROVED, Status.REJECTED, Status.STALE}),

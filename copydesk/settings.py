@@ -9,8 +9,9 @@ import tomllib
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -103,6 +104,18 @@ class Settings(BaseSettings):
     flower_port: int = 5555
     shops: dict[str, Shop] = {}
     nightly: Nightly = Nightly()
+
+    @field_validator("broker_url")
+    @classmethod
+    def _is_redis(cls, url: str) -> str:
+        try:
+            parts = urlsplit(url)
+            _ = parts.port
+        except ValueError:
+            parts = urlsplit("")
+        if parts.scheme not in ("redis", "rediss", "redis+socket"):
+            raise ValueError("write redis://:password@host:6379/0, rediss:// for TLS or redis+socket:///path")
+        return url
 
     @property
     def database(self) -> str:

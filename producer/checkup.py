@@ -2,6 +2,7 @@
 
 import importlib.util
 import shutil
+import socket
 import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from copydesk import settings as copydesk_settings
 from copydesk.engine import models
 from copydesk.errors import CopydeskError
 from copydesk.settings import Settings
-from copydesk.store import Database, drafts
+from copydesk.store import Database, drafts, products
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,7 @@ def all_checks() -> list[Check]:
         settings = copydesk_settings.load()
     except CopydeskError as error:
         return [Check("settings", "wrong", str(error))]
-    checks: list[Callable[[Settings], Check]] = [database, model, engine, flower]
+    checks: list[Callable[[Settings], Check]] = [database, model, engine, flower, nightly]
     own = [check(settings) for check in checks]
     return [Check("settings", f"data in {settings.data_dir.resolve()}"), *own, broker(), broker_safety(), worker()]
 
@@ -92,7 +93,7 @@ def engine(settings: Settings) -> Check:
         return Check("engine", "scripted: it writes no real copy", "set COPYDESK_ENGINE=transformers")
     missing = [name for name in ("torch", "transformers") if importlib.util.find_spec(name) is None]
     if missing:
-        remedy = "pip install 'copydesk[worker]' (a machine that only asks for work does not need it)"
+        remedy = "pip install '.[worker]' (a machine that only asks for work does not need it)"
         return Check("engine", f"{' and '.join(missing)} not installed", remedy)
     return Check("engine", f"transformers {version('transformers')}, torch {version('torch')}, {gpus()}")
 
@@ -102,12 +103,40 @@ def gpus() -> str:
     program = shutil.which("nvidia-smi")
     if program is None:
         return "no NVIDIA GPU: it runs on the CPU"
-    listed = subprocess.run([program, "--list-gpus"], capture_output=True, text=True, check=False, timeout=20)
+    try:
+        listed = subprocess.run([program, "--list-gpus"], capture_output=True, text=True, check=False, timeout=20)
+    except subprocess.TimeoutExpired:
+        return "nvidia-smi does not answer"
     return f"{len(listed.stdout.splitlines())} NVIDIA GPU(s)"
 
 
 def flower(settings: Settings) -> Check:
     try:
-        return Check("flower", f"{version('flower')}, port {settings.flower_port} on loopback")
+        installed = version("flower")
     except PackageNotFoundError:
-        return Check("flower", "not installed", "pip install 'copydesk[flower]'")
+        return Check("flower", "not installed", "pip install '.[flower]'")
+    try:
+        socket.create_connection(("127.0.0.1", settings.flower_port), timeout=2).close()
+    except OSError:
+        remedy = "start it: `copydesk up`, or celery -A tasks.app flower"
+        return Check("flower", f"{installed} does not listen on port {settings.flower_port}", remedy)
+    return Check("flower", f"{installed} listens on port {settings.flower_port}")
+
+
+def nightly(settings: Settings) -> Check:
+    if not settings.nightly.shops:
+        return Check("nightly", "no shops: set nightly.shops to refresh them by night")
+    from tasks import schedule
+
+    try:
+        schedule.parsed(settings.nightly)
+        opened = Database(settings.database)
+        with opened.read() as connection:
+            for shop in settings.nightly.shops:
+                products.find_shop(connection, shop)
+        opened.close()
+    except CopydeskError as error:
+        return Check("nightly", settings.nightly.cron, str(error))
+    return Check(
+        "nightly", f"{', '.join(settings.nightly.shops)} at {settings.nightly.cron} {settings.nightly.timezone}"
+    )

@@ -10,7 +10,7 @@ import typer
 from copydesk.errors import ConfigurationError, CopydeskError, IllegalMove, InputError
 from producer.commands import catalog, operating, review, writing
 
-FAILED, MISUSED, INTERRUPTED = 1, 2, 130
+FAILED, MISUSED = 1, 2
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -30,8 +30,6 @@ def main() -> None:
         _end(f"error: {error}", MISUSED)
     except CopydeskError as error:
         _end(f"error: {error}", FAILED)
-    except KeyboardInterrupt:
-        _end("interrupted", INTERRUPTED)
 
 
 def _end(message: str, status: int) -> None:

@@ -85,7 +85,9 @@ def _write(settings: Settings, database: Database, left: list[int], folder: Path
         services.start_beat()
         services.start_worker()
         _say(f"3. broker, worker, beat and Flower run (their output: {log})")
-        _say(f"   Flower shows each chunk: http://127.0.0.1:{settings.flower_port} (login {flower.login(settings)})")
+        _say(
+            f"   Flower shows each chunk: http://127.0.0.1:{settings.flower_port} (login {flower.login_hint(settings)})"
+        )
         asking.wait_for_worker(services, START_SECONDS)
         bells.ring(database, settings.max_chunks_in_broker)
         for run in left:

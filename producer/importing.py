@@ -7,11 +7,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
 
+from copydesk.errors import InputError
 from copydesk.model import Product
 from copydesk.store import Database, products
 from copydesk.store.products import Imported
 from producer import catalog
 from producer.catalog import Level, Problem, TextUpdate
+from producer.catalog.export import neutral
 
 BATCH = 500
 COLUMNS = ("line", "sku", "level", "code", "message")
@@ -97,11 +99,16 @@ class _Report:
 
     def add(self, problem: Problem) -> None:
         if self.stream is None:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self.stream = self.path.open("w", encoding="utf-8", newline="")
+            try:
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+                self.stream = self.path.open("w", encoding="utf-8", newline="")
+            except OSError as error:
+                raise InputError(
+                    f"the report {self.path} cannot be written ({error.strerror}): name another place with --report"
+                ) from error
             csv.writer(self.stream).writerow(COLUMNS)
             self.taken.report = self.path
-        csv.writer(self.stream).writerow([getattr(problem, name) for name in COLUMNS])
+        csv.writer(self.stream).writerow([neutral(str(getattr(problem, name))) for name in COLUMNS])
         self.taken.problems[problem.code] += 1
         if problem.level is Level.ERROR:
             self.taken.errors += 1

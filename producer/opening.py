@@ -35,6 +35,14 @@ def who() -> str:
         return "unknown"
 
 
+def read_words(file: Path) -> str:
+    """A file that a person wrote a text into. Raises InputError unless it is UTF-8."""
+    try:
+        return file.read_text("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{file} is not UTF-8: save it as UTF-8") from error
+
+
 def in_editor(text: str) -> str:
     """The text as the person left it in $VISUAL or $EDITOR. Raises InputError when neither works."""
     editor = os.environ.get("VISUAL") or os.environ.get("EDITOR")

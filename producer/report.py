@@ -1,6 +1,7 @@
 """What the commands print: a table for people, JSON with --json."""
 
 import json
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -31,7 +32,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], empty:
     """A table, or the line `empty` when there are no rows."""
     table = Table(*columns, box=box.SIMPLE_HEAD)
     for row in rows:
-        table.add_row(*[escape(str(cell)) for cell in row])
+        table.add_row(*[escape(_printable(str(cell))) for cell in row])
     _console().print(table if table.row_count else empty)
 
 
@@ -179,7 +180,12 @@ def _console() -> Console:
 
 
 def _say(line: str) -> None:
-    _console().print(escape(line), soft_wrap=True)
+    _console().print(escape(_printable(line)), soft_wrap=True)
+
+
+def _printable(text: str) -> str:
+    """Without control characters: a catalog must not steer the terminal that shows it."""
+    return "".join(char for char in text if char in "\n\t" or unicodedata.category(char) not in ("Cc", "Cf"))
 
 
 def _counts(counts: Mapping[str, int]) -> str:

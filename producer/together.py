@@ -26,7 +26,7 @@ def run(settings: Settings) -> None:
         services.start_flower()
         services.start_beat()
         services.start_worker()
-        say("copydesk", f"Flower http://127.0.0.1:{settings.flower_port} (login {flower.login(settings)})")
+        say("copydesk", f"Flower http://127.0.0.1:{settings.flower_port} (login {flower.login_hint(settings)})")
         services.watch(stop)
         say("copydesk", "closing; the worker finishes the chunks it holds (once more Ctrl-C to leave them)")
 

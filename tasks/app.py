@@ -1,5 +1,6 @@
 """The Celery app: one configuration for producer, worker, beat and Flower."""
 
+import contextlib
 import os
 from pathlib import Path
 from typing import Any
@@ -64,6 +65,8 @@ def configured(settings: Settings) -> dict[str, Any]:
 
 def make_app(settings: Settings) -> Celery:
     """Raises ConfigurationError when the nightly schedule in the settings is not one."""
+    with contextlib.suppress(OSError):  # only beat writes there, and says so itself when it cannot
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
     made = Celery("copydesk")
     made.conf.update(configured(settings))
     return made

@@ -59,7 +59,8 @@ def broker_is_empty() -> bool:
     with _channel() as channel:
         if channel.client.llen(CATALOG):
             return False
-        in_hands = channel.client.hvals(channel.unacked_key)
+        # kombu puts the prefix before the keys of some commands only, and HVALS is not one of them.
+        in_hands = channel.client.hvals(channel.global_keyprefix + channel.unacked_key)
         return all(json.loads(delivery)[2] != CATALOG for delivery in in_hands)
 
 

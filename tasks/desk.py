@@ -2,17 +2,21 @@
 
 import logging
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from copydesk.engine.base import Engine
-from copydesk.errors import ConfigurationError
+from copydesk.errors import ConfigurationError, CopydeskError
 from copydesk.jobs import descriptions, upkeep
 from copydesk.jobs.descriptions import Progress
 from copydesk.settings import Settings
-from copydesk.store import Database
+from copydesk.store import Database, runs
 from tasks import bells, schedule
 
 log = logging.getLogger("copydesk.desk")
+
+
+LOST_NIGHT = timedelta(hours=1)
+"""How long after a slot of the nightly schedule the sweep makes up for a message that never came."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +28,7 @@ class Desk:
     engine: Engine
 
     def describe_chunk(self, run: int, chunk: int, progress: Progress) -> str:
+        descriptions.check_recipe(self.database, self.settings, run)
         tally = descriptions.write_chunk(
             self.database, self.engine, run, chunk, lease_seconds=self.settings.lease_seconds, progress=progress
         )
@@ -32,11 +37,29 @@ class Desk:
 
     def sweep(self) -> str:
         swept = upkeep.sweep(
-            self.database, max_attempts=self.settings.max_attempts, broker_is_empty=bells.broker_is_empty()
+            self.database,
+            max_attempts=self.settings.max_attempts,
+            broker_is_empty=bells.broker_is_empty(),
+            rule_is_on=lambda shop: self.settings.shop(shop).auto_publish,
         )
         if swept:
             log.info("swept: %s", swept)
+        self._make_up_for_a_lost_night()
         return f"{swept}, {self._ring()} rung"
+
+    def _make_up_for_a_lost_night(self) -> None:
+        """Beat's message for the night may have met a broker or a database that was away, or been flushed."""
+        slot = schedule.last_slot(self.settings.nightly, datetime.now(UTC))
+        if datetime.now(UTC) - slot > LOST_NIGHT:
+            return
+        for shop in self.settings.nightly.shops:
+            with self.database.read() as connection:
+                planned = runs.key_is_used(connection, shop, nightly_key(slot))
+            if not planned:
+                try:
+                    log.info("the nightly message of %s was lost; %s", shop, self.nightly(shop))
+                except CopydeskError:
+                    log.exception("the nightly run of %s cannot be planned", shop)
 
     def nightly(self, shop: str) -> str:
         """Two beats make one run: its key is the schedule's slot."""
@@ -45,7 +68,7 @@ class Desk:
             self.database,
             self.settings,
             shop,
-            f"nightly {slot:%Y-%m-%d %H:%M}",
+            nightly_key(slot),
             auto_publish=self.settings.shop(shop).auto_publish,
         )
         self._ring()
@@ -55,6 +78,11 @@ class Desk:
 
     def _ring(self) -> int:
         return bells.ring(self.database, self.settings.max_chunks_in_broker)
+
+
+def nightly_key(slot: datetime) -> str:
+    """The run key that everybody gives the run of this slot."""
+    return f"nightly {slot:%Y-%m-%d %H:%M}"
 
 
 _current: Desk | None = None

@@ -21,14 +21,20 @@ def options(settings: Settings) -> dict[str, Any]:
         "tasks_columns": "name,uuid,state,kwargs,result,received,started,runtime,worker",
     }
     ours = {name: value for name, value in ours.items() if f"FLOWER_{name.upper()}" not in os.environ}
-    if not {"FLOWER_BASIC_AUTH", "FLOWER_AUTH", "FLOWER_AUTH_PROVIDER"} & set(os.environ):
-        ours["basic_auth"] = [made_up_login(settings)]
+    if not os.environ.get("FLOWER_AUTH"):  # a pattern of e-mails; then Flower's OAuth asks
+        # Also where FLOWER_BASIC_AUTH is set to nothing: Flower would take an empty login for a login.
+        ours["basic_auth"] = [part for part in login(settings).split(",") if part.strip()]
     return ours
 
 
 def login(settings: Settings) -> str:
     """The user:password that Flower asks for."""
-    return os.environ.get("FLOWER_BASIC_AUTH") or made_up_login(settings)
+    return os.environ.get("FLOWER_BASIC_AUTH", "").strip(" ,") or made_up_login(settings)
+
+
+def login_hint(settings: Settings) -> str:
+    """What to print: a login that a person chose is not."""
+    return "of FLOWER_BASIC_AUTH" if os.environ.get("FLOWER_BASIC_AUTH", "").strip(" ,") else made_up_login(settings)
 
 
 def made_up_login(settings: Settings) -> str:

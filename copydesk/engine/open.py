@@ -30,7 +30,7 @@ def _open_transformers(settings: Settings) -> Engine:
         from copydesk.engine.transformers import TransformersEngine
     except ImportError as error:
         raise ConfigurationError(
-            f"the transformers engine is not installed ({error}): run pip install 'copydesk[worker]'"
+            f"the transformers engine is not installed ({error}): run pip install '.[worker]'"
         ) from error
     known = KNOWN.get(settings.model)
     return TransformersEngine(

@@ -631,7 +631,7 @@ def _save_twin(gguf: Path, folder: Path, dtype: torch.dtype) -> None:
     except Exception as error:  # as in _load_pretrained
         raise ModelError(
             f"{gguf} cannot be read by transformers {transformers_version} ({_said(error)}): if a package is missing "
-            "run pip install 'copydesk[worker]', otherwise set COPYDESK_MODEL to a checkpoint folder of this model"
+            "run pip install '.[worker]', otherwise set COPYDESK_MODEL to a checkpoint folder of this model"
         ) from error
     tokenizer.save_pretrained(folder)
     model.save_pretrained(folder)

@@ -21,6 +21,9 @@ Progress = Callable[[str], None]
 SETTLE_AT_MOST_EVERY_SECONDS = 0.5
 TELL_EVERY_SECONDS = 1.0
 
+SETTLE_PAUSES_SECONDS = (0.2, 1.0, 5.0)
+"""Before a result is tried to be written again; together well within a lease."""
+
 ASK_AGAIN_TEMPERATURE, ASK_AGAIN_TOP_P = 0.8, 0.9
 """How a refused product is asked for again where the settings do not say how to sample."""
 
@@ -109,6 +112,17 @@ def plan(
         return runs.plan(connection, shop_id, order)
 
 
+def check_recipe(database: Database, settings: Settings, run: int) -> None:
+    """Raises ConfigurationError when a run was planned for another model than this worker's settings name."""
+    with database.read() as connection:
+        planned = Recipe.from_json(runs.recipe(connection, run)[1])
+    if (planned.engine, planned.model) != (settings.engine, settings.model):
+        raise ConfigurationError(
+            f"run {run} was planned for {planned.model} on {planned.engine}, this worker has {settings.model} on "
+            f"{settings.engine}: give producer and worker the same COPYDESK_MODEL and COPYDESK_ENGINE"
+        )
+
+
 def write_chunk(
     database: Database, engine: Engine, run: int, chunk: int, *, lease_seconds: float, progress: Progress
 ) -> Tally:
@@ -157,6 +171,13 @@ class _Lease:
             drafts.renew(connection, self.token, self.seconds)
 
     def settle(self, outcomes: Sequence[drafts.Outcome]) -> drafts.Settled:
+        """Tried again when the database is away for a moment: what was settled already is merely fenced out."""
+        for pause_seconds in SETTLE_PAUSES_SECONDS:
+            try:
+                with self.database.write() as connection:
+                    return drafts.settle(connection, self.token, outcomes)
+            except StoreUnavailable:
+                time.sleep(pause_seconds)
         with self.database.write() as connection:
             return drafts.settle(connection, self.token, outcomes)
 

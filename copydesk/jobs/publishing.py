@@ -1,5 +1,7 @@
 """From an approved draft to the shop's live text."""
 
+from collections.abc import Callable
+
 from copydesk.markup import to_html
 from copydesk.model import TextFormat
 from copydesk.store import Database, drafts, runs, texts
@@ -19,12 +21,17 @@ def publish(database: Database, shop_id: int, run: int | None = None, *, by: str
             return published
 
 
-def publish_by_rule(database: Database) -> int:
-    """Approve and publish what ended runs with the auto-publish rule wrote; returns how many texts went live."""
+def publish_by_rule(database: Database, rule_is_on: Callable[[str], bool]) -> int:
+    """Approve and publish what ended runs with the auto-publish rule wrote; returns how many texts went live.
+
+    The rule must have been on when the run was planned, and still be on for the shop (`rule_is_on`) now.
+    """
     with database.read() as connection:
         due = runs.to_publish_by_rule(connection)
     published = 0
-    for shop_id, run in due:
+    for shop, shop_id, run in due:
+        if not rule_is_on(shop):
+            continue
         with database.write() as connection:
             drafts.approve_all(connection, run, by=RULE)
         published += publish(database, shop_id, run, by=RULE).published

@@ -1,5 +1,6 @@
 """What keeps runs moving when something broke: leases that ran out, lost bells, runs that only need an end."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from copydesk.jobs import publishing
@@ -26,11 +27,12 @@ class Swept:
         return any((self.returned, self.failed, self.rung_again, self.finished, self.published))
 
 
-def sweep(database: Database, *, max_attempts: int, broker_is_empty: bool) -> Swept:
+def sweep(database: Database, *, max_attempts: int, broker_is_empty: bool, rule_is_on: Callable[[str], bool]) -> Swept:
     """Put right what crashed workers and lost messages left behind. Safe to run at any time, also twice at once.
 
     Args:
         max_attempts: a draft whose worker stopped this often is failed, not tried again.
+        rule_is_on: does the shop's auto-publish rule stand now?
         broker_is_empty: no bell is queued or in a worker's hands, so every untouched chunk has lost its own.
     """
     with database.write() as connection:
@@ -39,4 +41,4 @@ def sweep(database: Database, *, max_attempts: int, broker_is_empty: bool) -> Sw
         rung_again = runs.wait_again(connection, rung_before_seconds=patience)
         runs.close_chunks(connection)
         finished = sum(runs.finalize(connection, run) for run in runs.running(connection))
-    return Swept(returned, failed, rung_again, finished, publishing.publish_by_rule(database))
+    return Swept(returned, failed, rung_again, finished, publishing.publish_by_rule(database, rule_is_on))

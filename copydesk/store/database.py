@@ -55,7 +55,7 @@ class Database:
                     f"the folder of {self.url.database} cannot be made ({error.strerror}): "
                     "set COPYDESK_DATA_DIR or COPYDESK_DATABASE_URL to a place that can be written"
                 ) from error
-        engine = sa.create_engine(self.url, connect_args={"timeout": BUSY_SECONDS})
+        engine = sa.create_engine(self.url, hide_parameters=True, connect_args={"timeout": BUSY_SECONDS})
 
         @sa.event.listens_for(engine, "connect")
         def _configure(connection: Any, _record: Any) -> None:
@@ -72,7 +72,9 @@ class Database:
         return engine
 
     def _open_postgresql(self) -> sa.Engine:
-        return sa.create_engine(self.url, pool_pre_ping=True, connect_args={"connect_timeout": 5})
+        # hide_parameters: product texts do not belong in tracebacks, which Flower shows.
+        connect_args = {"connect_timeout": 5}
+        return sa.create_engine(self.url, hide_parameters=True, pool_pre_ping=True, connect_args=connect_args)
 
     @contextmanager
     def write(self) -> Iterator[sa.Connection]:

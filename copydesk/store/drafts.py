@@ -240,12 +240,6 @@ def return_expired(connection: sa.Connection, max_attempts: int) -> tuple[int, i
     return len(returned), failed
 
 
-def waiting_in(connection: sa.Connection, run: int, chunk: int) -> bool:
-    """Is there a draft in the chunk that nobody has claimed?"""
-    query = sa.exists().where(drafts.c.run_id == run, drafts.c.chunk == chunk, drafts.c.state == Status.PENDING.value)
-    return bool(connection.scalar(sa.select(query)))
-
-
 def listed(
     connection: sa.Connection,
     *,
@@ -302,6 +296,8 @@ def decide(connection: sa.Connection, draft: int, to: Status, *, by: str, text: 
     allowed = [state for state, targets in LEGAL_MOVES.items() if to in targets]
     if text is not None:
         allowed = [*allowed, to]  # an approved draft may be edited again
+    if to is Status.APPROVED and text is None and not find(connection, draft).text.strip():
+        raise InputError(f"draft {draft} has no text to approve: write one with `copydesk drafts edit {draft}`")
     words = {} if text is None else {"text": text, "model_text": sa.func.coalesce(drafts.c.model_text, drafts.c.text)}
     moved = connection.execute(
         sa.update(drafts)

@@ -1,5 +1,6 @@
 """Shops and their products: what a catalog file brings in, and what goes back out."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 from copydesk.errors import InputError, NotFound
 from copydesk.model import DESCRIPTION, Dialect, Facts, LiveText, Product, Status, TextFormat, fingerprint
 from copydesk.store.tables import drafts, live_texts, now, products, shops
+
+SHOP_NAME = re.compile(r"\w[\w.-]{0,63}")
 
 STALE_WHEN_EDITED = (Status.READY, Status.HELD, Status.APPROVED)
 """Finished drafts that an edit of the product makes stale; the open ones are replaced by the worker that meets them."""
@@ -54,9 +57,16 @@ def insert_selected(connection: sa.Connection, table: sa.Table, query: sa.Select
 
 
 def add_shop(connection: sa.Connection, name: str) -> int:
-    """The shop's id; the shop is made when it is new."""
+    """The shop's id; the shop is made when it is new. Raises InputError when the name is not one."""
+    check_shop_name(name)
     connection.execute(insert_ignoring_twins(connection, shops).values(name=name, created_at=now()))
     return find_shop(connection, name)
+
+
+def check_shop_name(name: str) -> None:
+    """Raises InputError: names of shops stand in file names, task arguments and settings."""
+    if not SHOP_NAME.fullmatch(name):
+        raise InputError(f"{name!r} is no name for a shop: use up to 64 letters, digits, '-', '_' and '.'")
 
 
 def find_shop(connection: sa.Connection, name: str) -> int:
@@ -229,10 +239,6 @@ def add_versions(connection: sa.Connection, versions: Sequence[Mapping[str, Any]
         sa.insert(live_texts).values(kind=DESCRIPTION, current=True, origin=origin, author=author, created_at=now()),
         list(versions),
     )
-
-
-def count(connection: sa.Connection, shop_id: int) -> int:
-    return int(connection.scalar(sa.select(sa.func.count()).where(products.c.shop_id == shop_id)) or 0)
 
 
 def written_texts(connection: sa.Connection, shop_id: int) -> Iterator[LiveText]:

@@ -312,11 +312,12 @@ def running(connection: sa.Connection) -> list[int]:
     return list(connection.scalars(sa.select(runs.c.id).where(runs.c.state == RUNNING)))
 
 
-def to_publish_by_rule(connection: sa.Connection) -> list[tuple[int, int]]:
-    """(shop id, run) of ended runs whose rule publishes and that still have ready or approved drafts."""
+def to_publish_by_rule(connection: sa.Connection) -> list[tuple[str, int, int]]:
+    """(shop, shop id, run) of ended runs whose rule publishes and that still have ready or approved drafts."""
     left = sa.exists().where(drafts.c.run_id == runs.c.id, drafts.c.state.in_(["ready", "approved"]))
-    query = sa.select(runs.c.shop_id, runs.c.id).where(runs.c.auto_publish.is_(True), runs.c.state == FINISHED, left)
-    return [(shop_id, run) for shop_id, run in connection.execute(query)]
+    query = sa.select(shops.c.name, runs.c.shop_id, runs.c.id).join(shops)
+    query = query.where(runs.c.auto_publish.is_(True), runs.c.state == FINISHED, left)
+    return [(row.name, row.shop_id, row.id) for row in connection.execute(query)]
 
 
 def detail(connection: sa.Connection, run: int) -> Detail:
@@ -338,6 +339,12 @@ def detail(connection: sa.Connection, run: int) -> Detail:
     codes = Counter(reason["code"] for reasons in refused for reason in reasons)
     by_state = {str(row[0]): int(row[1]) for row in chunk_states}
     return Detail(by_state, last, lapsed or 0, dict(codes.most_common()))
+
+
+def key_is_used(connection: sa.Connection, shop: str, run_key: str) -> bool:
+    """Has the shop a run with this key?"""
+    query = sa.select(runs.c.id).join(shops).where(shops.c.name == shop, runs.c.run_key == run_key)
+    return connection.execute(query).first() is not None
 
 
 def recipe(connection: sa.Connection, run: int) -> tuple[str, Mapping[str, Any]]:

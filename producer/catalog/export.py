@@ -90,7 +90,7 @@ def _write_csv(rows: Iterable[LiveText], stream: TextIO, file_format: str) -> Ex
             skipped += 1
             continue
         cells = [_cell(row, column) for column in header]
-        sheet.writerow(map(_neutral, cells))
+        sheet.writerow(map(neutral, cells))
         neutralised += sum(map(_is_formula, cells))
         written += 1
     return ExportReport(written, neutralised, skipped)
@@ -125,5 +125,5 @@ def _is_formula(cell: str) -> bool:
     return _FORMULA.match(cell) is not None
 
 
-def _neutral(cell: str) -> str:
+def neutral(cell: str) -> str:
     return f"'{cell}" if _is_formula(cell) else cell

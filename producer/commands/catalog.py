@@ -25,10 +25,12 @@ def import_products(
     as_json: AsJson = False,
 ) -> None:
     """Take in a catalog file: new products, edited ones, and what is wrong with which row."""
+    from copydesk.store.products import check_shop_name
     from producer import importing
     from producer import report as reports
     from producer.opening import ledger
 
+    check_shop_name(shop)  # it becomes part of a path
     with ledger() as (settings, database):
         where = report or settings.data_dir / "reports" / f"import-{shop}-{file.stem}.csv"
         taken = importing.take_in(database, shop, file, file_format, where)

@@ -95,12 +95,12 @@ def edit(
 ) -> None:
     """Put your own words in place and approve them; no later run overwrites a text that a person edited."""
     from copydesk.store import drafts
-    from producer.opening import in_editor, ledger, who
+    from producer.opening import in_editor, ledger, read_words, who
 
     with ledger() as (_, database):
         with database.read() as connection:
             found = drafts.find(connection, draft)
-        words = text if text is not None else file.read_text("utf-8") if file else in_editor(found.text)
+        words = text if text is not None else read_words(file) if file else in_editor(found.text)
         if words.strip() == found.text:
             typer.echo("nothing changed")
             return

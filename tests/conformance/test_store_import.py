@@ -33,8 +33,6 @@ def test_new_unchanged_and_changed_products_are_counted(ledger: Ledger) -> None:
     assert ledger.take_in(*some(3)) == Imported(new=3)
     assert ledger.take_in(*some(3)) == Imported(unchanged=3)
     assert ledger.take_in(product(1), product(2, "blue"), product(4)) == Imported(new=1, changed=1, unchanged=1)
-    with ledger.database.read() as connection:
-        assert products.count(connection, ledger.shop_id) == 4
 
 
 def test_of_two_rows_with_one_key_the_last_counts(ledger: Ledger) -> None:

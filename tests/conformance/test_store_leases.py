@@ -272,12 +272,9 @@ def test_one_text_that_a_database_cannot_hold_does_not_cost_the_others_their_out
     assert sorted(ledger.states()) == ["held", "ready", "ready", "ready"]
 
 
-def test_what_waits_in_a_chunk_is_known(ledger: Ledger, run: int) -> None:
+def test_what_a_worker_owes_is_counted_claimed_or_not(ledger: Ledger, run: int) -> None:
     with ledger.database.read() as connection:
-        assert drafts.waiting_in(connection, run, 0)
-        assert not drafts.waiting_in(connection, run, 1)
         assert drafts.open_ones(connection) == 4
     ledger.claim(run)
     with ledger.database.read() as connection:
-        assert not drafts.waiting_in(connection, run, 0)
         assert drafts.open_ones(connection) == 4

@@ -262,11 +262,12 @@ def test_two_who_publish_at_once_publish_each_draft_once(ledger: Ledger, meanwhi
 
 
 def test_sweeps_at_once_publish_by_rule_once(ledger: Ledger) -> None:
+    sweeping: Any = {"max_attempts": 3, "broker_is_empty": False, "rule_is_on": lambda _: True}
     """`sweep` says that it is safe to run twice at once."""
     ledger.take_in(*some(20))
     ledger.write(ledger.plan(chunk_size=20, auto_publish=True).run)
 
-    swept = at_once([lambda: upkeep.sweep(ledger.database, max_attempts=3, broker_is_empty=False) for _ in range(4)])
+    swept = at_once([lambda: upkeep.sweep(ledger.database, **sweeping) for _ in range(4)])
 
     assert sum(one.published for one in swept) == 20
     assert set(ledger.states()) == {"published"}
@@ -340,6 +341,22 @@ def test_an_undo_that_comes_while_another_text_is_published_loses_nothing(ledger
     assert (undos[0].result(30), ledger.live()) in [("first", "first"), ("<p>old 1</p>", "second")]
 
 
+def test_a_rule_switched_off_meanwhile_publishes_nothing(ledger: Ledger) -> None:
+    ledger.take_in(product())
+    run = ledger.plan(auto_publish=True).run
+    ledger.write(run)
+    ledger.finalize(run)
+    assert publishing.publish_by_rule(ledger.database, lambda _: False) == 0
+
+
+def test_a_held_draft_without_text_cannot_be_approved(ledger: Ledger) -> None:
+    ledger.take_in(product())
+    (claimed,) = ledger.claim(ledger.plan().run)
+    ledger.settle(outcome(claimed, Status.HELD, text=""))
+    with pytest.raises(InputError, match="has no text to approve"):
+        ledger.decide(claimed.id, Status.APPROVED)
+
+
 def test_the_rule_publishes_what_it_was_switched_on_for(ledger: Ledger) -> None:
     ledger.take_in(*some(3))
     off = ledger.plan("off", skus=["sku1"]).run
@@ -348,11 +365,11 @@ def test_the_rule_publishes_what_it_was_switched_on_for(ledger: Ledger) -> None:
     for claimed, status in zip(ledger.claim(on), (Status.READY, Status.HELD), strict=True):
         ledger.settle(outcome(claimed, status))
 
-    assert publishing.publish_by_rule(ledger.database) == 0, "the run has not ended"
+    assert publishing.publish_by_rule(ledger.database, lambda _: True) == 0, "the run has not ended"
     ledger.finalize(on)
 
-    assert publishing.publish_by_rule(ledger.database) == 1
-    assert publishing.publish_by_rule(ledger.database) == 0
+    assert publishing.publish_by_rule(ledger.database, lambda _: True) == 1
+    assert publishing.publish_by_rule(ledger.database, lambda _: True) == 0
     assert ledger.states() == ["ready", "published", "held"]
     assert ledger.drafts()[1].decided_by == publishing.RULE
 
@@ -365,5 +382,5 @@ def test_the_rule_does_not_publish_what_a_person_rejected(ledger: Ledger) -> Non
     ledger.decide(first.id, Status.REJECTED)
     ledger.finalize(run)
 
-    assert publishing.publish_by_rule(ledger.database) == 1
+    assert publishing.publish_by_rule(ledger.database, lambda _: True) == 1
     assert ledger.states() == ["rejected", "published"]

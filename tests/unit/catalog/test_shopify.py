@@ -276,7 +276,7 @@ def test_an_absent_description_column_is_not_a_blank_description(load: Load) -> 
     assert update.description is None
 
 
-@pytest.mark.skipif(not REAL.is_file(), reason="../shared/data/saleor_products_shopify.csv is not on this machine")
+@pytest.mark.skipif(not REAL.is_file(), reason="../shared/data/saleor_products_shopify.csv is absent")
 def test_the_real_demo_shop_is_35_products_without_a_problem() -> None:
     items = list(read(REAL))
 

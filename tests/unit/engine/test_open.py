@@ -20,7 +20,7 @@ def test_the_scripted_engine_needs_no_model(tmp_path: Path) -> None:
 
 def test_a_missing_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "copydesk.engine.transformers", None)
-    with pytest.raises(ConfigurationError, match=r"pip install 'copydesk\[worker\]'"):
+    with pytest.raises(ConfigurationError, match=r"pip install '.\[worker\]'"):
         open_engine(Settings(engine="transformers", model=str(tmp_path)))
 
 

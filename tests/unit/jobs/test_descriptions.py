@@ -4,13 +4,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 
+import databases
 import pytest
 from databases import Ledger
 
 from copydesk import guards, prompts
 from copydesk.engine.base import Completion, Deliver, Finish, Request
 from copydesk.engine.scripted import Behaviour, ScriptedEngine
-from copydesk.errors import NotFound, StoreUnavailable
+from copydesk.errors import ConfigurationError, NotFound, StoreUnavailable
 from copydesk.jobs import descriptions
 from copydesk.jobs.descriptions import Recipe, Tally, plan, sampling_for, write_chunk
 from copydesk.model import Dialect, Facts, Product, Status, TextFormat
@@ -644,3 +645,11 @@ def test_the_first_ask_is_the_settings_own_and_later_ones_are_warm_with_another_
 def test_no_later_ask_is_cooler_than_the_one_before(temperature: float | None) -> None:
     temperatures = [sampling_for(Sampling(temperature=temperature), asks).temperature or 0.0 for asks in range(6)]
     assert temperatures == sorted(temperatures)
+
+
+def test_a_run_planned_for_another_model_is_refused_by_name(ledger: Ledger) -> None:
+    ledger.take_in(databases.product())
+    planned = descriptions.plan(ledger.database, Settings(model="a/one"), ledger.shop, "key")
+    descriptions.check_recipe(ledger.database, Settings(model="a/one"), planned.run)
+    with pytest.raises(ConfigurationError, match=r"planned for a/one .* this worker has a/two"):
+        descriptions.check_recipe(ledger.database, Settings(model="a/two"), planned.run)

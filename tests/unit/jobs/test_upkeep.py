@@ -15,7 +15,9 @@ def ledger(sqlite_database: Database) -> Ledger:
 
 
 def sweep(ledger: Ledger, max_attempts: int = 3, broker_is_empty: bool = False) -> upkeep.Swept:
-    return upkeep.sweep(ledger.database, max_attempts=max_attempts, broker_is_empty=broker_is_empty)
+    return upkeep.sweep(
+        ledger.database, max_attempts=max_attempts, broker_is_empty=broker_is_empty, rule_is_on=lambda _: True
+    )
 
 
 def test_a_sweep_over_a_healthy_ledger_changes_nothing(ledger: Ledger) -> None:

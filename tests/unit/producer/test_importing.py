@@ -39,8 +39,6 @@ def test_a_file_larger_than_a_batch_is_taken_whole_and_counted_once(
     assert counts(take_in(sqlite_database, tmp_path, *lines)) == (8, 0, 0)
     lines[7] = product("7", "red")
     assert counts(take_in(sqlite_database, tmp_path, *lines)) == (0, 1, 7)
-    with sqlite_database.read() as connection:
-        assert products.count(connection, products.find_shop(connection, "acme")) == 8
 
 
 def test_without_problems_there_is_no_report(sqlite_database: Database, tmp_path: Path) -> None:

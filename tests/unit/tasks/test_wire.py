@@ -101,12 +101,28 @@ def test_flower_asks_for_a_login_that_is_made_once_and_only_its_owner_reads() ->
     assert flower.options(settings)["basic_auth"] == [login] == [flower.login(settings)]
 
 
-@pytest.mark.parametrize("name", ["FLOWER_BASIC_AUTH", "FLOWER_AUTH", "FLOWER_AUTH_PROVIDER"])
-def test_whoever_sets_authentication_gets_no_second_login(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(name, "ann:secret")
+def test_a_login_in_the_environment_is_the_login(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FLOWER_BASIC_AUTH", "ann:secret,ben:secret")
     settings = Settings()
-    assert "basic_auth" not in flower.options(settings)
-    assert not (settings.data_dir / "flower-login").exists()
+    assert flower.options(settings)["basic_auth"] == ["ann:secret", "ben:secret"]
+    assert "secret" not in flower.login_hint(settings)
+
+
+def test_where_oauth_asks_no_login_is_made_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FLOWER_AUTH", ".*@example[.]com")
+    assert "basic_auth" not in flower.options(Settings())
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("FLOWER_BASIC_AUTH", ""), ("FLOWER_BASIC_AUTH", " , "), ("FLOWER_AUTH_PROVIDER", "some.Handler")],
+)
+def test_authentication_cannot_be_switched_off_by_accident(
+    name: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, value)
+    settings = Settings()
+    assert flower.options(settings)["basic_auth"] == [flower.made_up_login(settings)]
 
 
 def test_a_flower_variable_wins_over_ours_and_every_option_is_one_of_flowers(monkeypatch: pytest.MonkeyPatch) -> None:
