@@ -12,13 +12,11 @@ from copydesk.errors import CopydeskError, StoreUnavailable
 from copydesk.store import Database
 from tasks import desk
 from tasks.app import app
-from workers import broker_loss
 from workers.heartbeat import Heartbeat
 
 DATABASE_RETRY_SECONDS = 2.0
 
 app.steps["consumer"].add(Heartbeat)
-broker_loss.install()
 
 
 @celeryd_init.connect  # type: ignore[untyped-decorator] # celery is untyped

@@ -1,17 +1,9 @@
 """The broker goes away: under a worker with a chunk in hand, before a producer asks, and before a worker starts."""
 
-import inspect
-import threading
 from pathlib import Path
-from types import SimpleNamespace
-
-import kombu
-import pytest
-from kombu.transport import redis, virtual
 
 from services.conftest import OpenDesk
 from services.desks import desk_in, until
-from workers import broker_loss
 
 SKUS = [f"stool-{number}" for number in range(6)]
 
@@ -71,39 +63,3 @@ def test_enqueueing_when_no_worker_listens_warns_and_names_the_run(open_desk: Op
     asked = desk.copydesk("describe", "--shop", "acme", status=0)
     assert "warning: no worker listens; run 1 waits" in asked.stderr
     assert desk.broker().llen("catalog") == 1
-
-
-@pytest.mark.parametrize("name", ["restore_unacked_once", "ack", "reject"])
-def test_kombus_qos_still_has_what_the_worker_replaces(name: str) -> None:
-    assert getattr(redis.QoS, name) is not getattr(broker_loss.QoS, name)
-    theirs, ours = (inspect.signature(getattr(kind, name)) for kind in (redis.QoS, broker_loss.QoS))
-    assert list(theirs.parameters) == list(ours.parameters)
-
-
-def test_a_channel_makes_its_qos_from_the_class_attribute_that_the_worker_sets(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(redis.Channel, "QoS", redis.Channel.QoS)  # put back afterwards
-    broker_loss.install()
-    with desk_in(tmp_path / "desk") as desk:
-        desk.start_broker()
-        with kombu.Connection(desk.broker_url) as connection:
-            channel = connection.channel()
-            qos = channel.qos
-            assert isinstance(qos, broker_loss.QoS)
-            assert callable(qos._on_collect.cancel)
-            assert channel.connection.client is not None
-            channel.close()
-            assert channel.closed
-            qos.ack("a tag that is gone")
-            qos.reject("a tag that is gone")
-
-
-def test_a_lost_connection_is_told_by_the_channel_that_has_none() -> None:
-    cancelled = threading.Event()
-    qos = broker_loss.QoS.__new__(broker_loss.QoS)
-    qos.channel = SimpleNamespace(connection=None, closed=True)
-    qos._on_collect = SimpleNamespace(cancel=cancelled.set)
-    qos.restore_unacked_once()
-    assert cancelled.is_set()
-    assert issubclass(redis.QoS, virtual.QoS)
