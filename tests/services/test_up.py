@@ -117,6 +117,9 @@ def test_a_taken_port_is_refused_with_a_remedy_that_works(tmp_path: Path) -> Non
         up = start_up(desk)
         until("the embedded broker runs on the other port", lambda: listens(desk.port), 10)
         assert up.alive
+        # Closed in good order: Valkey rewrites its environment, and the finalizer would not know it again.
+        up.signal(signal.SIGINT)
+        assert up.process.wait(30) == 0, up.output
 
 
 def test_a_demo_that_is_ended_leaves_no_process_and_the_next_one_finishes(tmp_path: Path) -> None:
