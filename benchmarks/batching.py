@@ -1,6 +1,6 @@
 """What batching is worth: the same requests through the same engine, one at a time and in batches.
 
-    .venv/bin/python benchmarks/batching.py [--items 48] [--batch-sizes 8,16,32] [--seed 1]
+    .venv/bin/python benchmarks/batching.py [--items 12] [--batch-sizes 4,12] [--seed 1]
 
 Uses the model in the settings and the project's own example catalog. Run it on an idle machine.
 """
@@ -25,7 +25,7 @@ def requests(items: int, seed: int) -> list[Request]:
     """The first `items` products of the example catalog, over and over if need be, as prompts."""
     with as_file(files("producer") / "examples" / "catalog-shopify.csv") as file:
         products = [item for item in catalog.read(file) if isinstance(item, Product)]
-    sampling = Sampling(max_tokens=96, temperature=0.7, top_p=0.9, seed=seed)
+    sampling = Sampling(max_tokens=48, temperature=0.7, top_p=0.9, seed=seed)
     made = []
     for number in range(items):
         prompt = prompts.render(DESCRIPTION, products[number % len(products)].facts)
@@ -49,8 +49,8 @@ def timed(engine: Engine, groups: list[list[Request]]) -> dict[str, float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--items", type=int, default=48)
-    parser.add_argument("--batch-sizes", default="8,16,32")
+    parser.add_argument("--items", type=int, default=12)
+    parser.add_argument("--batch-sizes", default="4,12")
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
     settings = copydesk_settings.load()
