@@ -247,7 +247,6 @@ class _Chunk:
             return _Item(claimed, prompt, self.recipe.sampling)
         self.outcomes.append(drafts.Outcome(claimed.id, Status.HELD, reasons=(reason,)))
         return None
-        return _Item(claimed, prompt, self.recipe.sampling)
 
     def _ask(self, items: Sequence[_Item]) -> None:
         for item in items:
