@@ -172,14 +172,16 @@ class _Lease:
 
     def settle(self, outcomes: Sequence[drafts.Outcome]) -> drafts.Settled:
         """Tried again when the database is away for a moment: what was settled already is merely fenced out."""
-        for pause_seconds in SETTLE_PAUSES_SECONDS:
+        pauses = iter(SETTLE_PAUSES_SECONDS)
+        while True:
             try:
                 with self.database.write() as connection:
                     return drafts.settle(connection, self.token, outcomes)
             except StoreUnavailable:
+                pause_seconds = next(pauses, None)
+                if pause_seconds is None:
+                    raise
                 time.sleep(pause_seconds)
-        with self.database.write() as connection:
-            return drafts.settle(connection, self.token, outcomes)
 
     def let_go(self) -> None:
         with self.database.write() as connection:

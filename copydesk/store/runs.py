@@ -149,7 +149,6 @@ def _chosen(shop_id: int, order: Order) -> sa.Select[Any]:
         draft.c.id == sa.select(sa.func.max(later.c.id)).where(counts).correlate(products).scalar_subquery(),
         draft.c.recipe_hash == recipe_hash,
         draft.c.facts_hash == products.c.facts_hash,
-        draft.c.state.not_in([Status.STALE.value, Status.FAILED.value]),
     )
     conditions = [
         (products.c.language.not_in(list(order.recipe_hashes)), "no prompt for the language"),
