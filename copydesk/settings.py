@@ -59,6 +59,16 @@ class Shop(_Section):
     auto_publish: bool = False
 
 
+class OpenAI(_Section):
+    """The endpoint of the openai engine. Its key is read from the environment only: COPYDESK_OPENAI_API_KEY."""
+
+    base_url: str = "https://api.openai.com/v1"
+    concurrency: Positive = 16
+    requests_per_minute: Positive | None = None
+    tokens_per_minute: Positive | None = None
+    timeout_seconds: Positive = 120
+
+
 class Nightly(_Section):
     """The scheduled refresh, kept by beat: which shops, and when (cron expression in `timezone`)."""
 
@@ -85,10 +95,13 @@ class Settings(BaseSettings):
     broker_prefix: str = ""
     visibility_timeout_seconds: Positive = 120
 
-    engine: Literal["transformers", "scripted"] = "transformers"
+    engine: Literal["auto", "transformers", "openvino", "vllm", "openai", "scripted"] = "auto"
+    engine_hang_seconds: Positive = 120
     model: str = "smollm2-135m-instruct"
     device: str = "auto"
-    batch_size: Positive = 32
+    batch_size: Positive | None = None
+    kv_cache_gb: Positive = 2
+    openai: OpenAI = OpenAI()
     sampling: Sampling = Sampling()
     candidates: Annotated[int, Field(ge=1, le=16)] = 1
     max_asks: Positive = 6
@@ -147,8 +160,10 @@ class Settings(BaseSettings):
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, path)
 
 
-OURS_BUT_NO_SETTINGS = {"COPYDESK_CONFIG", "COPYDESK_DB_PASSWORD", "COPYDESK_BROKER_PASSWORD", "COPYDESK_GPU"}
-"""Variables that name the settings file, or that docker-compose.yml makes others of."""
+OPENAI_KEY = "COPYDESK_OPENAI_API_KEY"
+
+OURS_BUT_NO_SETTINGS = {OPENAI_KEY, "COPYDESK_CONFIG", "COPYDESK_DB_PASSWORD", "COPYDESK_BROKER_PASSWORD", "COPYDESK_GPU"}
+"""Variables that hold secrets, name the settings file, or that docker-compose.yml makes others of."""
 
 
 @lru_cache(maxsize=1)

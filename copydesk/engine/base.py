@@ -1,6 +1,6 @@
 """The one protocol between the jobs and whatever runs the model."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -16,11 +16,19 @@ class Message:
     content: str
 
 
+class Lane(StrEnum):
+    """Who waits for a request. What waits in the lane of replies is always admitted before what waits for the rest."""
+
+    REPLIES = "replies"  # somebody
+    CATALOG = "catalog"  # nobody: bulk
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
     """One prompt and how many completions of it are wanted.
 
-    `messages` is used when the model has a chat template, `plain` when it has none (base models such as GPT-2).
+    `id` is the caller's, and unique among the requests in flight. `messages` is used when the model has a chat
+    template, `plain` when it has none (base models such as GPT-2).
     """
 
     id: str
@@ -28,6 +36,7 @@ class Request:
     plain: str
     sampling: Sampling
     candidates: int = 1
+    lane: Lane = Lane.CATALOG
 
 
 class Finish(StrEnum):
@@ -35,13 +44,18 @@ class Finish(StrEnum):
 
     STOP = "stop"  # the model ended the text
     LENGTH = "length"  # it was cut at the token limit
-    FAILED = "failed"  # nothing was generated; `error` says why
-    CLOSED = "closed"  # the engine was closed before it came to this request
+    FAILED = "failed"  # the model could not answer; `error` says why
+    CANCELLED = "cancelled"  # its caller did not want it any more
+    CLOSED = "closed"  # the engine was closed, died or hung before the end; another one may answer it
 
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """One generated text. `index` counts a request's candidates from 0; token counts are per candidate."""
+    """One generated text. `index` counts a request's candidates from 0; token counts are per candidate.
+
+    Seconds count from submit(): until the model began with it, until its first token, until its end. A backend that
+    does not see single tokens gives the end for the first.
+    """
 
     request_id: str
     index: int
@@ -50,6 +64,28 @@ class Completion:
     prompt_tokens: int = 0
     completion_tokens: int = 0
     error: str = ""
+    queue_seconds: float = 0.0
+    first_token_seconds: float = 0.0
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """What an engine did since it was opened, and what it has in hand. Restarts do not reset the sums.
+
+    `sequence_seconds / (busy_seconds * width)` is how full its batch was.
+    """
+
+    width: int = 0  # catalog sequences that decode together at most
+    waiting: int = 0  # sequences not admitted yet
+    running: int = 0
+    completed: int = 0  # sequences
+    prompt_tokens: int = 0  # of what was completed
+    completion_tokens: int = 0
+    steps: int = 0
+    busy_seconds: float = 0.0  # in which the model worked
+    sequence_seconds: float = 0.0  # the same, times the sequences it worked on
+    restarts: int = 0
 
 
 Deliver = Callable[[Completion], None]
@@ -66,11 +102,20 @@ class Engine(Protocol):
         """Queue requests and return at once.
 
         `deliver` is called from the engine's own thread, exactly `candidates` times for each request, whatever
-        happens to it: a request that cannot be answered is delivered as FAILED or CLOSED, never dropped.
+        happens to it: what cannot be answered is delivered as FAILED, CANCELLED or CLOSED, never dropped.
 
         Raises:
             RuntimeError: the engine is closed.
         """
 
+    def cancel(self, ids: Collection[str]) -> None:
+        """What is still in flight of these requests is not wanted any more; unknown ids are passed over."""
+
+    def stats(self) -> Stats:
+        """How it goes; at most a second old."""
+
+    def drain(self) -> None:
+        """Take nothing more, deliver what waits as CLOSED, finish what decodes, and close."""
+
     def close(self) -> None:
-        """Stop after the batch that decodes now; what still waits is delivered as CLOSED. May be called twice."""
+        """Stop at once; whatever is in flight is delivered as CLOSED. May be called twice."""

@@ -1,42 +1,194 @@
-"""From settings to a running engine; the only place that knows which backends there are."""
+"""From settings to a running engine; the only place that knows which backends there are, and which is best here."""
 
+import ctypes
+import importlib.util
+import logging
 import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
 
-from copydesk.engine.base import Engine
+from copydesk.engine.backend import Backend
+from copydesk.engine.hosted import ChildProcess, HostedEngine
 from copydesk.engine.models import KNOWN, resolve
-from copydesk.engine.scripted import ScriptedEngine
-from copydesk.errors import ConfigurationError
-from copydesk.settings import Settings
+from copydesk.engine.scripted import ScriptedBackend
+from copydesk.errors import ConfigurationError, CopydeskError, ModelError
+from copydesk.settings import OPENAI_KEY, Settings
+
+log = logging.getLogger(__name__)
+
+EXTRAS = {"transformers": "worker", "openvino": "openvino", "vllm": "vllm", "openai": "openai"}
+"""The extra of the package that brings each backend."""
 
 
-def open_engine(settings: Settings) -> Engine:
-    """Load the model that the settings name and start its engine; the caller closes it.
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A backend to try, and why."""
+
+    backend: str
+    why: str
+
+
+def open_engine(settings: Settings, on_broken: Callable[[str], None] = lambda _why: None) -> HostedEngine:
+    """Load the model that the settings name, in a process of its own; the caller closes it.
+
+    `on_broken` is told when the engine died and could not be started again.
 
     Raises:
         ConfigurationError: the backend is not installed, or the device does not exist.
         ModelError: the model cannot be found or loaded.
     """
-    if settings.engine == "scripted":
-        return ScriptedEngine()
-    return _open_transformers(settings)
+    return HostedEngine(lambda: ChildProcess(settings), hang_seconds=settings.engine_hang_seconds, on_broken=on_broken)
 
 
-def _open_transformers(settings: Settings) -> Engine:
+def choices(settings: Settings) -> list[Choice]:
+    """The backends that can run the model here, best first; one, where the settings name it. Raises ModelError."""
+    if settings.engine != "auto":
+        return [Choice(settings.engine, "COPYDESK_ENGINE names it")]
+    source = resolve(settings.model, settings.models)
+    if settings.device not in ("auto", "cpu") or (settings.device == "auto" and cuda_devices()):
+        fallback = Choice("transformers", "a GPU is there, and vllm is not installed")
+        return [Choice("vllm", "a GPU is there, and vllm is installed"), fallback] if _installed("vllm") else [fallback]
+    if not _installed("openvino_genai"):
+        return [Choice("transformers", "no GPU, and openvino-genai is not installed (pip install '.[openvino]')")]
+    if why_not := _not_for_openvino(source):
+        return [Choice("transformers", f"no GPU, and {why_not}")]
+    return [
+        Choice("openvino", "no GPU, and openvino-genai is installed"),
+        Choice("transformers", "openvino cannot read the model"),
+    ]
+
+
+def open_backend(settings: Settings) -> Backend:
+    """In the engine's process: load the model with the first choice that can. Raises as open_engine does."""
+    first, *others = choices(settings)
+    failed: CopydeskError | None = None
+    for choice in [first, *others]:
+        try:
+            backend = _OPENERS[choice.backend](settings)
+        except CopydeskError as error:
+            log.warning("%s cannot be used: %s", choice.backend, error)
+            failed = failed or error
+        else:
+            log.info("%s runs %s (%s)", choice.backend, backend.model, choice.why)
+            return backend
+    if failed is None:  # there is always a first choice
+        raise ModelError("no backend was tried")
+    raise failed
+
+
+def cuda_devices() -> int:
+    """How many CUDA devices the driver has, asked without importing torch."""
+    try:
+        driver = ctypes.CDLL("libcuda.so.1")
+    except OSError:
+        return 0
+    count = ctypes.c_int(0)
+    return count.value if driver.cuInit(0) == 0 and driver.cuDeviceGetCount(ctypes.byref(count)) == 0 else 0
+
+
+def _installed(module: str) -> bool:
+    return importlib.util.find_spec(module) is not None
+
+
+def _not_for_openvino(source: Path | str) -> str:
+    """Why openvino cannot read a model; empty if it may."""
+    if isinstance(source, str):
+        return f"openvino reads files, and {source} is a Hugging Face id"
+    if source.is_dir() and not (source / "openvino_model.xml").is_file():
+        return f"{source} is not an OpenVINO export (docs/operations.md tells how to make one)"
+    return ""
+
+
+def _missing(backend: str, error: ImportError) -> ConfigurationError:
+    return ConfigurationError(
+        f"the {backend} engine is not installed ({error}): run pip install '.[{EXTRAS[backend]}]'"
+    )
+
+
+def _open_transformers(settings: Settings) -> Backend:
     source = resolve(settings.model, settings.models)  # before the seconds that importing torch takes
     # torch's OpenMP threads spin while they wait for each other, and on cores that other processes use too they mostly
     # wait: 3.3 tokens/s on two such cores, 18.5 when they sleep instead. OpenMP reads this when torch is imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
-        from copydesk.engine.transformers import TransformersEngine
+        from copydesk.engine.transformers import open_transformers
     except ImportError as error:
-        raise ConfigurationError(
-            f"the transformers engine is not installed ({error}): run pip install '.[worker]'"
-        ) from error
+        raise _missing("transformers", error) from error
     known = KNOWN.get(settings.model)
-    return TransformersEngine(
+    return open_transformers(
         source,
         name=settings.model,
         device=settings.device,
-        batch_size=settings.batch_size,
+        width=settings.batch_size,
         own_sampling=known.sampling if known else None,
     )
+
+
+def _open_openvino(settings: Settings) -> Backend:
+    source = resolve(settings.model, settings.models)
+    if why_not := _not_for_openvino(source):
+        raise ModelError(f"{why_not}: set COPYDESK_ENGINE to transformers or COPYDESK_MODEL to another model")
+    if settings.device not in ("auto", "cpu"):
+        raise ConfigurationError(
+            f"the openvino engine runs on the CPU, and COPYDESK_DEVICE is {settings.device}: unset it, or set "
+            "COPYDESK_ENGINE to transformers or vllm"
+        )
+    try:
+        from copydesk.engine.openvino import OpenVinoBackend
+    except ImportError as error:
+        raise _missing("openvino", error) from error
+    known = KNOWN.get(settings.model)
+    return OpenVinoBackend(
+        Path(source),
+        name=settings.model,
+        width=settings.batch_size,
+        cache_gb=settings.kv_cache_gb,
+        own_sampling=known.sampling if known else None,
+    )
+
+
+def _open_vllm(settings: Settings) -> Backend:
+    source = resolve(settings.model, settings.models)
+    try:
+        from copydesk.engine.vllm import VllmBackend
+    except ImportError as error:
+        raise _missing("vllm", error) from error
+    known = KNOWN.get(settings.model)
+    return VllmBackend(
+        source,
+        name=settings.model,
+        device=settings.device,
+        width=settings.batch_size,
+        own_sampling=known.sampling if known else None,
+    )
+
+
+def _open_openai(settings: Settings) -> Backend:
+    try:
+        from copydesk.engine.openai import OpenAIBackend
+    except ImportError as error:
+        raise _missing("openai", error) from error
+    endpoint = settings.openai
+    return OpenAIBackend(
+        base_url=endpoint.base_url,
+        model=settings.model,
+        api_key=os.environ.get(OPENAI_KEY, ""),
+        concurrency=settings.batch_size or endpoint.concurrency,
+        requests_per_minute=endpoint.requests_per_minute,
+        tokens_per_minute=endpoint.tokens_per_minute,
+        timeout_seconds=endpoint.timeout_seconds,
+    )
+
+
+def _open_scripted(settings: Settings) -> Backend:
+    return ScriptedBackend(width=settings.batch_size or 64)
+
+
+_OPENERS: dict[str, Callable[[Settings], Backend]] = {
+    "transformers": _open_transformers,
+    "openvino": _open_openvino,
+    "vllm": _open_vllm,
+    "openai": _open_openai,
+    "scripted": _open_scripted,
+}

@@ -4,19 +4,17 @@ A marker anywhere in a product's facts or in the prompt says how: `[[scripted:re
 the first two times that product is asked for, `[[scripted:slow]]` and so on; see `Behaviour`.
 """
 
-import logging
 import os
 import re
 import signal
 import threading
+import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from enum import StrEnum
-from queue import SimpleQueue
 
-from copydesk.engine.base import Completion, Deliver, Finish, Request
-
-log = logging.getLogger(__name__)
+from copydesk.engine.backend import OutOfMemory, Prompt, PromptRefused, Row, Text, Tick, context_refusal
+from copydesk.engine.base import Finish, Request
 
 # The prompts turn square brackets in facts into round ones, so a marker in a catalog arrives as ((scripted:refuse)).
 _MARKER = re.compile(r"(?:\[\[|\(\()scripted:(?P<behaviour>[a-z]+)(?:\*(?P<times>\d+))?(?:\]\]|\)\))")
@@ -24,6 +22,8 @@ _FACT = re.compile(r"^[-*] ?(?P<name>[^:：\n]+?) ?[:：] ?(?P<value>.+)$", re.M
 _HAN = re.compile(r"[\u3400-\u9fff]")
 
 SLOW_SECONDS = 1.0
+LONGEST_STEP_SECONDS = 0.05
+CONTEXT = 8192
 _UNSAID = {"Brand", "Category", "Care", "Feature", "Type", "Tags"}  # the guards refuse them as mere filing
 _FILLER = "It is a plain choice for every day, easy to know by its name, and easy to like for just what it is."
 _FILLER_ZH = "样子朴素，用起来简单，放在家里或者送给朋友都很自然，看一眼就明白它是什么。"
@@ -39,80 +39,89 @@ class Behaviour(StrEnum):
     CUT = "cut"  # half a text, ended by the token limit
     EMPTY = "empty"  # nothing, ended by the model
     FAIL = "fail"  # FAILED
-    OOM = "oom"  # FAILED, for want of memory
-    HANG = "hang"  # nothing is delivered until the engine is closed
+    OOM = "oom"  # out of memory, whatever else runs
+    HANG = "hang"  # the step never returns
     CRASH = "crash"  # the process dies of SIGKILL
 
 
-class ScriptedEngine:
-    """Answers at once or after `delay_seconds` per request; `behave` overrides the markers where it returns something.
+class ScriptedBackend:
+    """Ends a row `delay_seconds` after it was added; `behave` overrides the markers where it returns something.
 
-    `calls` counts the requests that were taken up.
+    `calls` counts the rows that were taken up. It stands in for a backend that batches continuously, with memory for
+    `capacity_tokens` (words, here).
     """
 
-    def __init__(self, delay_seconds: float = 0.0, behave: Callable[[Request], Behaviour | None] | None = None) -> None:
+    static = False
+    model = "scripted"
+
+    def __init__(
+        self,
+        delay_seconds: float = 0.0,
+        behave: Callable[[Request], Behaviour | None] | None = None,
+        *,
+        width: int = 64,
+        capacity_tokens: int | None = None,
+    ) -> None:
+        self.width = width
+        self.capacity_tokens = capacity_tokens
         self.calls = 0
         self._delay_seconds = delay_seconds
         self._behave = behave
         self._asked: Counter[str] = Counter()
-        self._hanging: list[tuple[Request, Deliver]] = []
-        self._queue: SimpleQueue[tuple[Request, Deliver] | None] = SimpleQueue()
-        self._lock = threading.Lock()
+        self._rows: dict[Row, tuple[Behaviour, float]] = {}  # and when each is due, by time.monotonic()
         self._closed = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="copydesk-engine", daemon=True)
-        self._thread.start()
 
-    @property
-    def model(self) -> str:
-        """The model as drafts record it."""
-        return "scripted"
+    def read(self, request: Request) -> Prompt:
+        """Words stand for tokens."""
+        prompt = _prompt(request)
+        tokens = len(prompt.split())
+        if refusal := context_refusal(tokens, request.sampling.max_tokens, CONTEXT):
+            raise PromptRefused(refusal)
+        return Prompt(tokens, prompt)
 
-    def submit(self, requests: Sequence[Request], deliver: Deliver) -> None:
-        """Queue requests and return at once; see the protocol."""
-        with self._lock:  # so that nothing is queued behind the None that close() puts there
-            if self._closed.is_set():
-                raise RuntimeError("the engine is closed: open another one")
-            for request in requests:
-                self._queue.put((request, deliver))
-
-    def close(self) -> None:
-        """Deliver what still waits or hangs as CLOSED. May be called twice."""
-        with self._lock:
-            self._closed.set()
-            self._queue.put(None)
-        if threading.current_thread() is not self._thread:
-            self._thread.join()
-
-    def _run(self) -> None:
-        while (item := self._queue.get()) is not None:
-            if self._closed.is_set():
-                self._hanging.append(item)
-            else:
-                self._answer(*item)
-        for request, deliver in self._hanging:
-            _deliver(request, deliver, "", Finish.CLOSED, "the engine was closed before this request's turn")
-
-    def _answer(self, request: Request, deliver: Deliver) -> None:
+    def add(self, row: Row) -> None:
         self.calls += 1
         try:
-            behaviour = self._behaviour(request)
-        except Exception as error:  # a misspelled marker, or a `behave` that raises
-            _deliver(request, deliver, "", Finish.FAILED, f"the script cannot be followed: {error}")
-            return
-        self._closed.wait(self._delay_seconds + (SLOW_SECONDS if behaviour is Behaviour.SLOW else 0))
-        if behaviour is Behaviour.HANG:
-            self._hanging.append((request, deliver))
-        elif behaviour is Behaviour.CRASH:
-            os.kill(os.getpid(), signal.SIGKILL)
-        else:
-            _deliver(request, deliver, *_outcome(behaviour, _prompt(request)))
+            behaviour = self._behaviour(row)
+        except ValueError as error:
+            raise PromptRefused(f"the script cannot be followed: {error}") from error
+        delay_seconds = self._delay_seconds + (SLOW_SECONDS if behaviour is Behaviour.SLOW else 0)
+        self._rows[row] = (behaviour, time.monotonic() + delay_seconds)
 
-    def _behaviour(self, request: Request) -> Behaviour:
-        prompt = _prompt(request)
+    def remove(self, row: Row) -> None:
+        del self._rows[row]
+
+    def step(self, tick: Tick) -> list[tuple[Row, Text]]:  # noqa: ARG002
+        """The rows that are due; the whole process misbehaves as soon as one row does."""
+        behaviours = {behaviour for behaviour, _ in self._rows.values()}
+        if Behaviour.CRASH in behaviours:
+            os.kill(os.getpid(), signal.SIGKILL)
+        if Behaviour.HANG in behaviours:
+            self._closed.wait()
+        if Behaviour.OOM in behaviours:
+            raise OutOfMemory("scripted")
+        now = time.monotonic()
+        first = min(due for _, due in self._rows.values())
+        if first > now:
+            self._closed.wait(min(first - now, LONGEST_STEP_SECONDS))
+            now = time.monotonic()
+        due = [(row, behaviour) for row, (behaviour, at) in self._rows.items() if at <= now]
+        for row, _ in due:
+            del self._rows[row]
+            row.first_token_at = now
+        return [(row, _outcome(behaviour, row.prompt.data)) for row, behaviour in due]
+
+    def close(self) -> None:
+        """Ends a hang too, where it hangs in a thread of this process."""
+        self._closed.set()
+
+    def _behaviour(self, row: Row) -> Behaviour:
+        prompt: str = row.prompt.data
         product = str(_FACT.findall(prompt)) or prompt  # whatever is said around them
-        self._asked[product] += 1
+        if row.index == 0:
+            self._asked[product] += 1
         marker = _MARKER.search(prompt)
-        if self._behave is not None and (chosen := self._behave(request)):
+        if self._behave is not None and (chosen := self._behave(row.request)):
             return chosen
         if marker is None or self._asked[product] > int(marker["times"] or self._asked[product]):
             return Behaviour.WRITE
@@ -136,7 +145,7 @@ def _prompt(request: Request) -> str:
     return request.messages[-1].content if request.messages else request.plain
 
 
-def _outcome(behaviour: Behaviour, prompt: str) -> tuple[str, Finish, str]:
+def _outcome(behaviour: Behaviour, prompt: str) -> Text:
     text = write(prompt)
     outcomes = {
         Behaviour.REFUSE: ("Sorry, I can't help with that.", Finish.STOP, ""),
@@ -144,15 +153,6 @@ def _outcome(behaviour: Behaviour, prompt: str) -> tuple[str, Finish, str]:
         Behaviour.CUT: (text[: len(text) // 2], Finish.LENGTH, ""),
         Behaviour.EMPTY: ("", Finish.STOP, ""),
         Behaviour.FAIL: ("", Finish.FAILED, "scripted to fail"),
-        Behaviour.OOM: ("", Finish.FAILED, "OutOfMemoryError: CUDA out of memory (scripted)"),
     }
-    return outcomes.get(behaviour, (text, Finish.STOP, ""))
-
-
-def _deliver(request: Request, deliver: Deliver, text: str, finish: Finish, error: str) -> None:
-    prompt_tokens, tokens = len(_prompt(request).split()), len(text.split())
-    for index in range(request.candidates):
-        try:
-            deliver(Completion(request.id, index, text, finish, prompt_tokens, tokens, error))
-        except Exception:  # the caller's mistake must not cost the other callers their engine
-            log.exception("delivering a completion of request %s raised", request.id)
+    said, finish, error = outcomes.get(behaviour, (text, Finish.STOP, ""))
+    return Text(said, finish, len(said.split()), error=error)

@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from engines import in_thread
 
 from copydesk.engine.base import Engine
-from copydesk.engine.scripted import ScriptedEngine
+from copydesk.engine.scripted import ScriptedBackend
 
 # How ByteLevel writes the 256 bytes: each printable one as it is, the others as the letters from U+0100 on.
 _BYTES = [chr(byte) for byte in range(0x100) if chr(byte).isprintable() and chr(byte) != " "]
@@ -168,7 +169,7 @@ def open_transformers() -> Iterator[OpenTransformers]:
 def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
     """Each engine in turn, with a chat model."""
     if request.param == "scripted":
-        made: Engine = ScriptedEngine()
+        made: Engine = in_thread(ScriptedBackend)
     else:
         open_one = request.getfixturevalue("open_transformers")
         made = open_one(request.getfixturevalue("chat_checkpoint"), batch_size=4)

@@ -1,15 +1,13 @@
 """The scripted engine does what its script says."""
 
-import signal
-import subprocess
-import sys
-import threading
 from queue import SimpleQueue
 
 import pytest
+from engines import in_thread
 
 from copydesk.engine.base import Completion, Finish, Message, Request
-from copydesk.engine.scripted import Behaviour, ScriptedEngine, write
+from copydesk.engine.hosted import HostedEngine
+from copydesk.engine.scripted import Behaviour, ScriptedBackend, write
 from copydesk.settings import Sampling
 
 FACTS = "Facts:\n- Title: Enamel Mug\n- Brand: Ridgeway\n- Volume: 350 ml\n\nWrite the product description."
@@ -20,14 +18,14 @@ def ask(content: str, id: str = "1", candidates: int = 1) -> Request:
     return Request(id, (Message("user", content),), "", Sampling(), candidates)
 
 
-def answers(engine: ScriptedEngine, *requests: Request) -> list[Completion]:
+def answers(engine: HostedEngine, *requests: Request) -> list[Completion]:
     inbox: SimpleQueue[Completion] = SimpleQueue()
     engine.submit(requests, inbox.put)
     return [inbox.get(timeout=10) for request in requests for _ in range(request.candidates)]
 
 
 def answer(content: str) -> Completion:
-    engine = ScriptedEngine()
+    engine = in_thread(ScriptedBackend)
     (completion,) = answers(engine, ask(content))
     engine.close()
     return completion
@@ -52,7 +50,7 @@ def test_a_prompt_without_facts_is_answered_too() -> None:
 
 
 def test_of_a_conversation_only_the_last_turn_counts() -> None:
-    engine = ScriptedEngine()
+    engine = in_thread(ScriptedBackend)
     turns = (Message("user", "- Title: Notebook\n[[scripted:fail]]"), Message("assistant", "…"), Message("user", FACTS))
     (completion,) = answers(engine, Request("1", turns, "", Sampling()))
     engine.close()
@@ -89,15 +87,16 @@ def test_a_marker_that_went_through_a_prompt_still_works() -> None:
 
 def test_a_counted_marker_wears_off_even_when_the_prompt_around_the_facts_changes() -> None:
     prompt = FACTS.replace("Mug", "Mug [[scripted:empty*2]]")
-    engine = ScriptedEngine()
+    backend = ScriptedBackend()
+    engine = in_thread(lambda: backend)
     texts = [answers(engine, ask(one))[0].text for one in (prompt, prompt + "\nBe longer.", prompt, prompt)]
     engine.close()
     assert texts == ["", "", write(prompt), write(prompt)]
-    assert engine.calls == 4
+    assert backend.calls == 4
 
 
 def test_a_misspelled_marker_fails_that_request_alone() -> None:
-    engine = ScriptedEngine()
+    engine = in_thread(ScriptedBackend)
     wrong, right = answers(engine, ask("[[scripted:refuze]]"), ask(FACTS, "2"))
     engine.close()
     assert wrong.finish is Finish.FAILED
@@ -106,41 +105,27 @@ def test_a_misspelled_marker_fails_that_request_alone() -> None:
 
 
 def test_a_function_may_decide_instead_of_markers() -> None:
-    engine = ScriptedEngine(behave=lambda request: Behaviour.EMPTY if request.id == "2" else None)
-    first, second = answers(engine, ask(FACTS, "1"), ask(FACTS, "2"))
+    def even_empty(request: Request) -> Behaviour | None:
+        return Behaviour.EMPTY if "[2]" in request.messages[0].content else None
+
+    engine = in_thread(lambda: ScriptedBackend(behave=even_empty))
+    first, second = answers(engine, ask(FACTS, "1"), ask(f"{FACTS} [2]", "2"))
     engine.close()
     assert first.text
     assert not second.text
 
 
-def test_a_hanging_request_is_answered_at_closing_and_holds_nobody_up() -> None:
-    engine = ScriptedEngine()
-    hung: list[Completion] = []
-    engine.submit([ask("[[scripted:hang]]", "hung", candidates=2)], hung.append)
-    assert answers(engine, ask(FACTS))[0].finish is Finish.STOP
-    assert hung == []
+def test_one_row_that_is_too_large_is_found_and_its_neighbours_are_answered() -> None:
+    engine = in_thread(ScriptedBackend)
+    asked = [ask(FACTS, "1"), ask(f"{FACTS} [[scripted:oom]]", "2"), ask(FACTS, "3"), ask(FACTS, "4")]
+    finishes = {completion.request_id: completion.finish for completion in answers(engine, *asked)}
     engine.close()
-    assert [completion.finish for completion in hung] == [Finish.CLOSED] * 2
+    assert finishes == {"1": Finish.STOP, "2": Finish.FAILED, "3": Finish.STOP, "4": Finish.STOP}
 
 
 def test_closing_does_not_wait_for_the_delay() -> None:
-    engine = ScriptedEngine(delay_seconds=3600)
+    engine = in_thread(lambda: ScriptedBackend(delay_seconds=3600))
     inbox: SimpleQueue[Completion] = SimpleQueue()
     engine.submit([ask(FACTS, "1"), ask(FACTS, "2")], inbox.put)
-    closing = threading.Thread(target=engine.close)
-    closing.start()
-    closing.join(10)
-    assert not closing.is_alive()
+    engine.close()
     assert {inbox.get(timeout=1).request_id, inbox.get(timeout=1).request_id} == {"1", "2"}
-
-
-def test_a_crash_is_a_real_one() -> None:
-    script = (
-        "from copydesk.engine.base import *; from copydesk.engine.scripted import *; import time\n"
-        "from copydesk.settings import Sampling\n"
-        "engine = ScriptedEngine()\n"
-        "engine.submit([Request('1', (), '[[scripted:crash]]', Sampling())], print)\n"
-        "time.sleep(30)"
-    )
-    done = subprocess.run([sys.executable, "-c", script], check=False, timeout=30)
-    assert done.returncode == -signal.SIGKILL

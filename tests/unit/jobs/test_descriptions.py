@@ -7,10 +7,12 @@ from collections.abc import Callable, Iterator, Sequence
 import databases
 import pytest
 from databases import Ledger
+from engines import in_thread
 
 from copydesk import guards, prompts
 from copydesk.engine.base import Completion, Deliver, Finish, Request
-from copydesk.engine.scripted import Behaviour, ScriptedEngine
+from copydesk.engine.hosted import HostedEngine
+from copydesk.engine.scripted import Behaviour, ScriptedBackend
 from copydesk.errors import ConfigurationError, NotFound, StoreUnavailable
 from copydesk.jobs import descriptions
 from copydesk.jobs.descriptions import Recipe, Tally, plan, sampling_for, write_chunk
@@ -36,12 +38,12 @@ def ledger(sqlite_database: Database) -> Ledger:
 
 
 @pytest.fixture
-def scripted() -> Iterator[Callable[..., ScriptedEngine]]:
+def scripted() -> Iterator[Callable[..., HostedEngine]]:
     """Opens scripted engines and closes them."""
-    opened: list[ScriptedEngine] = []
+    opened: list[HostedEngine] = []
 
-    def open_one(behave: Callable[[Request], Behaviour | None] | None = None) -> ScriptedEngine:
-        opened.append(ScriptedEngine(behave=behave))
+    def open_one(behave: Callable[[Request], Behaviour | None] | None = None) -> HostedEngine:
+        opened.append(in_thread(lambda: ScriptedBackend(behave=behave)))
         return opened[-1]
 
     yield open_one
@@ -111,7 +113,7 @@ def written(
     return tally, told
 
 
-def test_a_chunk_is_written_and_the_run_ended(ledger: Ledger, scripted: Callable[..., ScriptedEngine]) -> None:
+def test_a_chunk_is_written_and_the_run_ended(ledger: Ledger, scripted: Callable[..., HostedEngine]) -> None:
     ledger.take_in(*map(mug, range(1, 6)))
     run = order(ledger)
 
@@ -128,7 +130,7 @@ def test_a_chunk_is_written_and_the_run_ended(ledger: Ledger, scripted: Callable
     assert ledger.run(run).completion_tokens > 0
 
 
-def test_a_second_delivery_of_the_bell_asks_nothing(ledger: Ledger, scripted: Callable[..., ScriptedEngine]) -> None:
+def test_a_second_delivery_of_the_bell_asks_nothing(ledger: Ledger, scripted: Callable[..., HostedEngine]) -> None:
     ledger.take_in(mug())
     run = order(ledger)
     engine = scripted()
@@ -139,7 +141,7 @@ def test_a_second_delivery_of_the_bell_asks_nothing(ledger: Ledger, scripted: Ca
     assert (tally, told, engine.calls) == (Tally(), [], 1)
 
 
-def test_the_chunks_of_a_run_are_written_apart(ledger: Ledger, scripted: Callable[..., ScriptedEngine]) -> None:
+def test_the_chunks_of_a_run_are_written_apart(ledger: Ledger, scripted: Callable[..., HostedEngine]) -> None:
     ledger.take_in(*map(mug, range(1, 4)))
     run = order(ledger, chunk_size=2)
 
@@ -166,7 +168,7 @@ def test_a_refused_text_is_asked_for_again_with_other_sampling(ledger: Ledger) -
 
 
 def test_a_marker_in_the_catalog_is_refused_once_and_then_written(
-    ledger: Ledger, scripted: Callable[..., ScriptedEngine]
+    ledger: Ledger, scripted: Callable[..., HostedEngine]
 ) -> None:
     ledger.take_in(mug(1, Note="[[scripted:refuse*1]]"))
     written(ledger, scripted(), order(ledger))
@@ -176,7 +178,7 @@ def test_a_marker_in_the_catalog_is_refused_once_and_then_written(
 
 @pytest.mark.parametrize("behaviour", [Behaviour.REFUSE, Behaviour.GARBAGE, Behaviour.CUT])
 def test_a_text_refused_as_often_as_allowed_is_held_with_reasons(
-    ledger: Ledger, scripted: Callable[..., ScriptedEngine], behaviour: Behaviour
+    ledger: Ledger, scripted: Callable[..., HostedEngine], behaviour: Behaviour
 ) -> None:
     ledger.take_in(mug())
     engine = scripted(lambda request: behaviour)
@@ -218,7 +220,7 @@ def test_any_text_is_kept_rather_than_none(ledger: Ledger) -> None:
 
 @pytest.mark.parametrize(("behaviour", "word"), [(Behaviour.FAIL, "scripted to fail"), (Behaviour.OOM, "memory")])
 def test_a_request_that_fails_as_often_as_allowed_is_a_failed_draft_with_the_engines_reason(
-    ledger: Ledger, scripted: Callable[..., ScriptedEngine], behaviour: Behaviour, word: str
+    ledger: Ledger, scripted: Callable[..., HostedEngine], behaviour: Behaviour, word: str
 ) -> None:
     ledger.take_in(mug())
     engine = scripted(lambda request: behaviour)
@@ -232,7 +234,7 @@ def test_a_request_that_fails_as_often_as_allowed_is_a_failed_draft_with_the_eng
 
 
 def test_a_model_that_says_nothing_fails_the_draft_with_a_reason(
-    ledger: Ledger, scripted: Callable[..., ScriptedEngine]
+    ledger: Ledger, scripted: Callable[..., HostedEngine]
 ) -> None:
     ledger.take_in(mug())
     written(ledger, scripted(lambda request: Behaviour.EMPTY), order(ledger, max_asks=2))
@@ -243,7 +245,7 @@ def test_a_model_that_says_nothing_fails_the_draft_with_a_reason(
 
 
 def test_one_product_that_fails_does_not_touch_its_neighbours(
-    ledger: Ledger, scripted: Callable[..., ScriptedEngine]
+    ledger: Ledger, scripted: Callable[..., HostedEngine]
 ) -> None:
     ledger.take_in(mug(1), mug(2, Note="[[scripted:fail]]"), mug(3, Note="[[scripted:refuse]]"), mug(4))
     _, told = written(ledger, scripted(), order(ledger, max_asks=2))
@@ -328,7 +330,7 @@ def test_a_completion_of_an_unknown_request_is_ignored(ledger: Ledger) -> None:
     assert written(ledger, engine, order(ledger))[0].ready == 1
 
 
-def test_an_engine_that_closes_lets_go_of_the_chunk(ledger: Ledger, scripted: Callable[..., ScriptedEngine]) -> None:
+def test_an_engine_that_closes_lets_go_of_the_chunk(ledger: Ledger, scripted: Callable[..., HostedEngine]) -> None:
     ledger.take_in(*map(mug, range(1, 4)))
     run = order(ledger)
     hung = threading.Event()
@@ -350,7 +352,7 @@ def test_an_engine_that_closes_lets_go_of_the_chunk(ledger: Ledger, scripted: Ca
 
 
 def test_an_engine_that_is_closed_already_lets_go_of_the_chunk(
-    ledger: Ledger, scripted: Callable[..., ScriptedEngine]
+    ledger: Ledger, scripted: Callable[..., HostedEngine]
 ) -> None:
     ledger.take_in(mug())
     run = order(ledger)

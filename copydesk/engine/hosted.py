@@ -1,0 +1,284 @@
+"""The engine as the rest of the system sees it: a process of its own on the other end of a pipe, watched.
+
+A process that dies or hangs is ended and started again; what it had in hand is delivered as CLOSED, so that whoever
+asked lets go of it. See loop.py for the other end.
+"""
+
+import logging
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Collection, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, replace
+from multiprocessing.connection import Connection
+from queue import SimpleQueue
+from typing import Protocol
+
+from copydesk.engine.base import Completion, Deliver, Finish, Request, Stats
+from copydesk.engine.loop import Cancel, Command, Drain, Event, NotOpened, Opened, Progress, Submit
+from copydesk.errors import CopydeskError, ModelError
+from copydesk.settings import Settings
+
+log = logging.getLogger(__name__)
+
+POLL_SECONDS = 1.0
+
+DEATHS_IN_A_ROW = 3
+"""So many processes that end before anything was answered, and the engine gives up."""
+
+
+class Host(Protocol):
+    """Where a loop runs, and our end of its pipe."""
+
+    pipe: Connection
+
+    def kill(self) -> str:
+        """End it if it has not ended, however it hangs, and wait for that; how it ended, in words."""
+
+
+class ChildProcess:
+    """A loop in a new interpreter (spawned, not forked: CUDA does not survive a fork)."""
+
+    def __init__(self, settings: Settings) -> None:
+        ours, theirs = socket.socketpair()
+        with theirs:
+            # The process dies with the thread that starts it (see child.py), and that thread lives as long as we do.
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "copydesk.engine.child", str(theirs.fileno()), str(os.getpid())],
+                pass_fds=(theirs.fileno(),),
+                stdin=subprocess.DEVNULL,
+            )
+        self.pipe = Connection(ours.detach())
+        self.pipe.send(settings)
+
+    def kill(self) -> str:
+        self.pipe.close()
+        self.process.kill()
+        status = self.process.wait()
+        return f"was ended by {signal.Signals(-status).name}" if status < 0 else f"ended with status {status}"
+
+
+@dataclass(slots=True)
+class _Flight:
+    """A request in the engine's hands, and which of its candidates are still owed."""
+
+    request: Request
+    deliver: Deliver
+    owed: set[int]
+
+    def land(self, completion: Completion) -> None:
+        self.owed.discard(completion.index)
+        try:
+            self.deliver(replace(completion, request_id=self.request.id))
+        except Exception:  # the caller's mistake must not cost the other callers their engine
+            log.exception("delivering a completion of request %s raised", self.request.id)
+
+
+class HostedEngine:
+    """See `copydesk.engine.base.Engine`.
+
+    Args:
+        start: starts a process with a loop in it.
+        hang_seconds: after so long without a sign of life from a process that has work, it is ended.
+        on_broken: told when the engine cannot be started again; it is closed then.
+
+    Raises:
+        CopydeskError: the model cannot be opened; which one, the process decides.
+    """
+
+    def __init__(
+        self,
+        start: Callable[[], Host],
+        *,
+        hang_seconds: float = 120.0,
+        on_broken: Callable[[str], None] = lambda _why: None,
+    ) -> None:
+        self._start = start
+        self._hang_seconds = hang_seconds
+        self._on_broken = on_broken
+        self._lock = threading.RLock()
+        self._flights: dict[str, _Flight] = {}
+        self._submitted = 0
+        self._outbox: SimpleQueue[Command | None] = SimpleQueue()
+        self._host: Host | None = None
+        self._closing = False  # takes nothing more
+        self._ending = False  # ends at once
+        self._now = Stats()
+        self._before = Stats()  # sums of processes that ended
+        opened: Future[str] = Future()
+        self._thread = threading.Thread(target=self._run, args=(opened,), name="copydesk-engine", daemon=True)
+        self._thread.start()
+        self._model = opened.result()
+
+    @property
+    def model(self) -> str:
+        """The model as drafts record it."""
+        return self._model
+
+    def submit(self, requests: Sequence[Request], deliver: Deliver) -> None:
+        """Queue requests and return at once; see the protocol."""
+        with self._lock:
+            if self._closing:
+                raise RuntimeError("the engine is closed: open another one")
+            sent = []
+            for request in requests:
+                self._submitted += 1
+                # Two callers may use one id; on the pipe every request has its own.
+                own = replace(request, id=str(self._submitted))
+                self._flights[own.id] = _Flight(request, deliver, set(range(request.candidates)))
+                sent.append(own)
+            if sent:
+                self._outbox.put(Submit(tuple(sent), time.monotonic()))
+
+    def cancel(self, ids: Collection[str]) -> None:
+        """See the protocol."""
+        with self._lock:
+            own = frozenset(own for own, flight in self._flights.items() if flight.request.id in ids)
+            if own:
+                self._outbox.put(Cancel(own))
+
+    def stats(self) -> Stats:
+        """See the protocol."""
+        return _added(self._before, self._now)
+
+    def drain(self) -> None:
+        """See the protocol; returns when everything has been delivered."""
+        with self._lock:
+            self._closing = True
+            self._outbox.put(Drain())
+        self._thread.join()
+
+    def close(self) -> None:
+        """See the protocol."""
+        with self._lock:
+            self._closing = self._ending = True
+            host = self._host
+        if threading.current_thread() is self._thread:  # a deliver callback closes the engine
+            return
+        if host is not None:
+            host.kill()
+        self._thread.join()
+
+    # The engine's thread
+
+    def _run(self, opened: "Future[str]") -> None:
+        try:
+            model = self._open()
+        except BaseException as error:
+            opened.set_exception(error)
+            return
+        opened.set_result(model)
+        deaths = 0
+        while True:
+            answered = self._now.completed
+            why = self._listen()
+            self._give_up(why)
+            if self._closing:
+                return
+            deaths = deaths + 1 if self._now.completed == answered else 0
+            log.error("the engine %s; starting it again", why)
+            self._before = replace(self.stats(), waiting=0, running=0, restarts=self._before.restarts + 1)
+            self._now = Stats()
+            try:
+                if deaths == DEATHS_IN_A_ROW:
+                    raise ModelError(f"the engine {why}, for the {deaths}th time without an answer in between")
+                self._open()
+            except CopydeskError as error:
+                self._break(str(error))
+                return
+
+    def _open(self) -> str:
+        host = self._start()
+        with self._lock:
+            self._host = host
+        try:
+            event: Event = host.pipe.recv()
+        except (EOFError, OSError):
+            raise ModelError(
+                f"the engine's process {host.kill()} while it opened the model: its output says why; if it was "
+                "SIGKILL, the machine probably ran out of memory"
+            ) from None
+        if isinstance(event, NotOpened):
+            host.kill()
+            raise event.error
+        assert isinstance(event, Opened)  # noqa: S101 - narrows the type; nothing else is ever sent first
+        writer = threading.Thread(
+            target=_write, args=(host.pipe, self._outbox), name="copydesk-engine-out", daemon=True
+        )
+        writer.start()
+        return event.model
+
+    def _listen(self) -> str:
+        """Deliver what comes until the process ends, hangs or shall end; why it is over, in words."""
+        host = self._host
+        assert host is not None  # noqa: S101 - _open sets it
+        heard_at = time.monotonic()
+        try:
+            while not self._ending:
+                if host.pipe.poll(POLL_SECONDS):
+                    self._hear(host.pipe.recv())
+                    heard_at = time.monotonic()
+                elif not self._flights:
+                    heard_at = time.monotonic()
+                elif (silent := time.monotonic() - heard_at) > self._hang_seconds:
+                    host.kill()
+                    return f"gave no sign of life for {silent:.0f} s"
+        except (EOFError, OSError):
+            pass
+        return host.kill()
+
+    def _hear(self, event: Event) -> None:
+        if not isinstance(event, Progress):
+            return
+        self._now = event.stats
+        for completion in event.completions:
+            with self._lock:
+                flight = self._flights[completion.request_id]
+                if flight.owed == {completion.index}:
+                    del self._flights[completion.request_id]
+            flight.land(completion)
+
+    def _give_up(self, why: str) -> None:
+        """The process is gone: everything in flight is delivered as CLOSED; the next process gets a new outbox."""
+        with self._lock:
+            flights, self._flights = self._flights, {}
+            self._outbox.put(None)
+            self._outbox = SimpleQueue()
+        reason = "the engine was closed before the end" if self._closing else f"the engine {why}"
+        for flight in flights.values():
+            for index in sorted(flight.owed):
+                flight.land(Completion("", index, "", Finish.CLOSED, error=reason))
+
+    def _break(self, why: str) -> None:
+        with self._lock:
+            self._closing = self._ending = True
+        log.critical("the engine cannot go on: %s", why)
+        self._give_up(f"cannot go on: {why}")
+        self._on_broken(why)
+
+
+def _write(pipe: Connection, outbox: "SimpleQueue[Command | None]") -> None:
+    """The process reads only between steps, and a full pipe would hold up whoever submits."""
+    while (command := outbox.get()) is not None:
+        try:
+            pipe.send(command)
+        except OSError:  # the process has ended; the engine's thread sees that too
+            return
+
+
+def _added(before: Stats, now: Stats) -> Stats:
+    return replace(
+        now,
+        completed=before.completed + now.completed,
+        prompt_tokens=before.prompt_tokens + now.prompt_tokens,
+        completion_tokens=before.completion_tokens + now.completion_tokens,
+        steps=before.steps + now.steps,
+        busy_seconds=before.busy_seconds + now.busy_seconds,
+        sequence_seconds=before.sequence_seconds + now.sequence_seconds,
+        restarts=before.restarts,
+    )

@@ -1,0 +1,236 @@
+"""What runs in the engine's process: takes commands, admits rows, steps the backend, tells what ended.
+
+The other end of the pipe is hosted.py. Messages are the small frozen classes below, pickled.
+"""
+
+import logging
+import time
+from dataclasses import dataclass, replace
+from multiprocessing.connection import Connection
+
+from copydesk.engine.backend import Backend, Broken, OutOfMemory, Prompt, PromptRefused, Row, Text
+from copydesk.engine.base import Completion, Finish, Request, Stats
+from copydesk.engine.scheduling import Scheduler
+
+log = logging.getLogger(__name__)
+
+TELL_EVERY_SECONDS = 0.5
+"""How often a working engine says that it is alive, if nothing ends meanwhile."""
+
+FAULTS_IN_A_ROW = 3
+"""So many steps that raise, with nothing that ends between them, and the process is of no use any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Submit:
+    """Answer these; `at` is when they were submitted, by the clock that all processes of a machine share."""
+
+    requests: tuple[Request, ...]
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    ids: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Drain:
+    """Take nothing more, finish what decodes, end."""
+
+
+Command = Submit | Cancel | Drain
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """The model is loaded."""
+
+    model: str
+
+
+@dataclass(frozen=True, slots=True)
+class NotOpened:
+    """It could not be; the error is one of copydesk.errors."""
+
+    error: Exception
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """The engine is alive, and these ended."""
+
+    completions: tuple[Completion, ...]
+    stats: Stats
+
+
+Event = Opened | NotOpened | Progress
+
+
+class Loop:
+    """One backend, its scheduler and its end of the pipe."""
+
+    def __init__(self, backend: Backend, pipe: Connection) -> None:
+        self.backend = backend
+        self.pipe = pipe
+        self.scheduler = Scheduler(backend.width, backend.capacity_tokens, static=backend.static)
+        self.stats = Stats(width=backend.width)
+        self.ended: list[Completion] = []
+        self.told_at = 0.0
+        self.faults = 0
+        self.draining = False
+
+    def run(self) -> None:
+        """Until the pipe closes or, after Drain, nothing decodes any more. Raises Broken."""
+        try:
+            while not (self.draining and not self.scheduler.running):
+                self._take_commands()
+                for row in self.scheduler.admit():
+                    self._admit(row)
+                if self.scheduler.running:
+                    self._step()
+                self._tell()
+        except (EOFError, BrokenPipeError, ConnectionResetError):  # whoever started us has gone
+            return
+
+    # Commands
+
+    def _take_commands(self) -> None:
+        idle = not self.scheduler.running and not self.scheduler.waits
+        while self.pipe.poll(None if idle and not self.draining else 0):
+            command: Command = self.pipe.recv()
+            match command:
+                case Submit():
+                    for request in command.requests:
+                        self._submit(request, command.at)
+                case Cancel():
+                    self._cancel(command.ids)
+                case Drain():
+                    self._drain()
+            idle = False
+
+    def _submit(self, request: Request, at: float) -> None:
+        try:
+            prompt = self.backend.read(request)
+        except PromptRefused as refused:
+            refusal = str(refused)
+        except Exception as error:  # a chat template is a program of its own, and may raise anything
+            refusal = f"the prompt could not be encoded: {said(error)}"
+        else:
+            refusal = ""
+        if refusal:
+            prompt = Prompt(0, None)
+        for index in range(request.candidates):
+            row = Row(request, index, prompt, at)
+            why = refusal or self.scheduler.refusal(row)
+            if self.draining:
+                self._end(row, Text("", Finish.CLOSED, 0, error="the engine closes"))
+            elif why:
+                self._end(row, Text("", Finish.FAILED, 0, error=why))
+            else:
+                self.scheduler.put(row)
+
+    def _cancel(self, ids: frozenset[str]) -> None:
+        for row in self.scheduler.everything():
+            if row.request.id in ids:
+                if row in self.scheduler.running:
+                    self.backend.remove(row)
+                self.scheduler.leave(row)
+                self._end(row, Text("", Finish.CANCELLED, 0))
+
+    def _drain(self) -> None:
+        self.draining = True
+        for row in self.scheduler.clear_waiting():
+            self._end(row, Text("", Finish.CLOSED, 0, error="the engine was closed before this request's turn"))
+
+    # Steps
+
+    def _admit(self, row: Row) -> None:
+        row.admitted_at = time.monotonic()
+        try:
+            self.backend.add(row)
+        except PromptRefused as refused:
+            self.scheduler.leave(row)
+            self._end(row, Text("", Finish.FAILED, 0, error=str(refused)))
+
+    def _step(self) -> None:
+        rows = list(self.scheduler.running)
+        began = time.monotonic()
+        try:
+            for row, text in self.backend.step(self._tell):
+                self.scheduler.leave(row)
+                self._end(row, text)
+                self.faults = 0
+        except OutOfMemory as error:
+            self._out_of_memory(rows, error)
+        except Broken:
+            raise
+        except Exception as error:  # the rows are owed an answer, and the engine lives on
+            log.warning("a step with %d sequences failed", len(rows), exc_info=True)
+            self.faults += 1
+            if self.faults == FAULTS_IN_A_ROW:
+                raise Broken(f"{self.faults} steps in a row failed, the last with {said(error)}") from error
+            self._fail_running(said(error))
+        seconds = time.monotonic() - began
+        self.stats = replace(
+            self.stats,
+            steps=self.stats.steps + 1,
+            busy_seconds=self.stats.busy_seconds + seconds,
+            sequence_seconds=self.stats.sequence_seconds + seconds * len(rows),
+        )
+
+    def _out_of_memory(self, rows: list[Row], error: OutOfMemory) -> None:
+        if len(rows) == 1:
+            self._fail_running(f"out of memory with this prompt alone ({rows[0].most_tokens} tokens): {error}")
+            self.scheduler.restore()
+            return
+        for row in self.scheduler.shrink():
+            self.backend.remove(row)
+        log.warning("out of memory with %d sequences; from now on %d tokens", len(rows), self.scheduler.capacity_tokens)
+
+    def _fail_running(self, why: str) -> None:
+        for row in list(self.scheduler.running):
+            self.backend.remove(row)
+            self.scheduler.leave(row)
+            self._end(row, Text("", Finish.FAILED, 0, error=why))
+
+    # Events
+
+    def _end(self, row: Row, text: Text) -> None:
+        now = time.monotonic()
+        prompt_tokens = row.prompt.tokens if text.prompt_tokens is None else text.prompt_tokens
+        self.ended.append(
+            Completion(
+                row.request.id,
+                row.index,
+                text.text,
+                text.finish,
+                prompt_tokens,
+                text.tokens,
+                text.error,
+                queue_seconds=(row.admitted_at or now) - row.submitted_at,
+                first_token_seconds=(row.first_token_at or now) - row.submitted_at,
+                seconds=now - row.submitted_at,
+            )
+        )
+        self.stats = replace(
+            self.stats,
+            completed=self.stats.completed + 1,
+            prompt_tokens=self.stats.prompt_tokens + prompt_tokens,
+            completion_tokens=self.stats.completion_tokens + text.tokens,
+        )
+
+    def _tell(self) -> None:
+        now = time.monotonic()
+        if not self.ended and now - self.told_at < TELL_EVERY_SECONDS:
+            return
+        self.told_at = now
+        stats = replace(self.stats, waiting=self.scheduler.waits, running=len(self.scheduler.running))
+        ended, self.ended = tuple(self.ended), []
+        self.pipe.send(Progress(ended, stats))
+
+
+def said(error: BaseException) -> str:
+    """An error in one line."""
+    first = next((line for line in str(error).splitlines() if line.strip()), "")
+    return f"{type(error).__name__}: {first}" if first else type(error).__name__

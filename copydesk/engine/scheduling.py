@@ -1,0 +1,142 @@
+"""Who is admitted to the batch, and when: lanes, width and a budget of tokens. No tensors and no clocks."""
+
+from collections import deque
+from collections.abc import Iterable, Sequence
+
+from copydesk.engine.backend import Row
+from copydesk.engine.base import Lane
+from copydesk.settings import Sampling
+
+FREE_FOR_REPLIES = 1 / 8
+"""The share of the token budget that bulk work leaves free, so that a reply is admitted without waiting for an end."""
+
+REPLIES_WIDTH = 32
+"""Replies that decode together at most, beside the catalog's rows."""
+
+
+class Scheduler:
+    """Rows wait in their lane, first come first served, and run when they fit.
+
+    `width` is how many catalog rows run together at most; `capacity_tokens` what all rows may take up, None if
+    unknown. A static batch is admitted only when the one before has ended, and only rows sampled alike share it.
+    """
+
+    def __init__(self, width: int, capacity_tokens: int | None, *, static: bool = False) -> None:
+        self.width = width
+        self.capacity_tokens = self._whole = capacity_tokens
+        self.static = static
+        self.waiting: dict[Lane, deque[Row]] = {lane: deque() for lane in Lane}
+        self.running: dict[Row, int] = {}
+
+    @property
+    def waits(self) -> int:
+        return sum(map(len, self.waiting.values()))
+
+    def refusal(self, row: Row) -> str:
+        """Why a row could not even run alone; empty if it can."""
+        limit = self._limit(row.request.lane)
+        if limit is None or row.most_tokens <= limit:
+            return ""
+        return (
+            f"the prompt has {row.prompt.tokens} tokens and max_tokens asks for {row.request.sampling.max_tokens} "
+            f"more, but the engine has memory for {limit}: shorten the product's facts, lower "
+            "COPYDESK_SAMPLING__MAX_TOKENS or give the engine more memory"
+        )
+
+    def put(self, row: Row) -> None:
+        self.waiting[row.request.lane].append(row)
+
+    def admit(self) -> list[Row]:
+        """The rows to run from now on, replies first."""
+        if self.static and self.running:
+            return []
+        admitted: list[Row] = []
+        for lane in (Lane.REPLIES, Lane.CATALOG):
+            queue = self.waiting[lane]
+            if self.static and admitted:  # replies do not wait for catalog rows that would share their batch
+                break
+            for row in list(_alike(queue, self._room(lane)) if self.static else queue):
+                if not self._fits(row):
+                    break
+                queue.remove(row) if self.static else queue.popleft()
+                self.running[row] = row.most_tokens
+                admitted.append(row)
+        return admitted
+
+    def leave(self, row: Row) -> None:
+        """A row ended or is not wanted any more, wherever it stands."""
+        if row in self.running:
+            del self.running[row]
+        else:
+            self.waiting[row.request.lane].remove(row)
+
+    def shrink(self) -> list[Row]:
+        """After running out of memory: half the budget; what ran goes back to the head of its lane, and is returned."""
+        rows = list(self.running)
+        self.capacity_tokens = sum(self.running.values()) // 2
+        self.running.clear()
+        for row in reversed(rows):
+            self.waiting[row.request.lane].appendleft(row)
+        return rows
+
+    def restore(self) -> None:
+        """One row alone was too large: the budget was not to blame."""
+        self.capacity_tokens = self._whole
+
+    def everything(self) -> list[Row]:
+        """All rows that wait or run."""
+        return [*self.running, *(row for queue in self.waiting.values() for row in queue)]
+
+    def clear_waiting(self) -> list[Row]:
+        """Take all waiting rows out."""
+        rows = [row for queue in self.waiting.values() for row in queue]
+        for queue in self.waiting.values():
+            queue.clear()
+        return rows
+
+    def _fits(self, row: Row) -> bool:
+        if self._room(row.request.lane) <= 0:
+            return False
+        limit = self._limit(row.request.lane)
+        # A row alone always runs: what is too large for that was refused, or will run out of memory by name.
+        return not self.running or limit is None or sum(self.running.values()) + row.most_tokens <= limit
+
+    def _room(self, lane: Lane) -> int:
+        width = self.width if lane is Lane.CATALOG else REPLIES_WIDTH
+        return width - sum(1 for row in self.running if row.request.lane is lane)
+
+    def _limit(self, lane: Lane) -> int | None:
+        if self.capacity_tokens is None or lane is Lane.REPLIES:
+            return self.capacity_tokens
+        return int(self.capacity_tokens * (1 - FREE_FOR_REPLIES))
+
+
+def _alike(queue: Iterable[Row], width: int) -> Sequence[Row]:
+    """For a static batch: the oldest row, and those sampled like it whose lengths waste the least padding on it."""
+    waiting = list(queue)
+    if not waiting or width <= 0:
+        return []
+    oldest = waiting[0]
+    rows = sorted((row for row in waiting if _sampled(row) == _sampled(oldest)), key=_own_length)
+    size = min(width, len(rows))
+    place = next(place for place, row in enumerate(rows) if row is oldest)
+    starts = range(max(0, place - size + 1), min(place, len(rows) - size) + 1)
+    windows = [rows[start : start + size] for start in starts]
+    best = min(windows, key=_padding)
+    return sorted(best, key=lambda row: row is not oldest)  # first, so that it is admitted whatever the budget
+
+
+def _sampled(row: Row) -> tuple[Sampling, bool, bool]:
+    """What the rows of a static batch must have in common. Their seeds may differ, but not whether they have one."""
+    sampling = row.request.sampling
+    return sampling.model_copy(update={"seed": None}), row.request.candidates > 1, sampling.seed is not None
+
+
+def _own_length(row: Row) -> int:
+    """Tokens that only this prompt has: what the model has to read for it."""
+    return row.prompt.tokens - row.prompt.shared
+
+
+def _padding(rows: Sequence[Row]) -> int:
+    """Pad tokens in a batch of rows sorted by length."""
+    return _own_length(rows[-1]) * len(rows) - sum(map(_own_length, rows))

@@ -1,0 +1,36 @@
+"""Engines for tests: a loop in a thread of this process, and the backends that run in it."""
+
+import threading
+from collections.abc import Callable
+from multiprocessing import Pipe
+
+from copydesk.engine.backend import Backend
+from copydesk.engine.hosted import HostedEngine
+from copydesk.engine.loop import Loop, Opened
+
+
+class ThreadHost:
+    """A loop in a thread, where ChildProcess has one in a process."""
+
+    def __init__(self, backend: Backend) -> None:
+        self.backend = backend
+        self.pipe, self._theirs = Pipe()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        with self._theirs:
+            self._theirs.send(Opened(self.backend.model))
+            Loop(self.backend, self._theirs).run()
+        self.backend.close()
+
+    def kill(self) -> str:
+        self.pipe.close()
+        self.backend.close()
+        self._thread.join()
+        return "ended"
+
+
+def in_thread(open_backend: Callable[[], Backend], **options: float) -> HostedEngine:
+    """An engine whose loop runs in a thread."""
+    return HostedEngine(lambda: ThreadHost(open_backend()), **options)
