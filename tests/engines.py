@@ -1,7 +1,10 @@
 """Engines for tests: a loop in a thread of this process, and the backends that run in it."""
 
+import os
+import socket
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from multiprocessing import Pipe
 
 from copydesk.engine.backend import Backend
@@ -19,13 +22,14 @@ class ThreadHost:
         self._thread.start()
 
     def _run(self) -> None:
-        with self._theirs:
+        with self._theirs, suppress(OSError):  # killed at once
             self._theirs.send(Opened(self.backend.model))
             Loop(self.backend, self._theirs).run()
         self.backend.close()
 
     def kill(self) -> str:
-        self.pipe.close()
+        with suppress(OSError), socket.socket(fileno=os.dup(self.pipe.fileno())) as end:  # ended already
+            end.shutdown(socket.SHUT_RDWR)
         self.backend.close()
         self._thread.join()
         return "ended"

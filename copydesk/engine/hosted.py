@@ -38,7 +38,10 @@ class Host(Protocol):
     pipe: Connection
 
     def kill(self) -> str:
-        """End it if it has not ended, however it hangs, and wait for that; how it ended, in words."""
+        """End it if it has not ended, however it hangs, and wait for that; how it ended, in words.
+
+        The pipe then reads as ended. It is not closed: another thread may be waiting on it.
+        """
 
 
 class ChildProcess:
@@ -57,7 +60,6 @@ class ChildProcess:
         self.pipe.send(settings)
 
     def kill(self) -> str:
-        self.pipe.close()
         self.process.kill()
         status = self.process.wait()
         return f"was ended by {signal.Signals(-status).name}" if status < 0 else f"ended with status {status}"
@@ -199,12 +201,15 @@ class HostedEngine:
         try:
             event: Event = host.pipe.recv()
         except (EOFError, OSError):
+            ended = host.kill()
+            host.pipe.close()
             raise ModelError(
-                f"the engine's process {host.kill()} while it opened the model: its output says why; if it was "
+                f"the engine's process {ended} while it opened the model: its output says why; if it was "
                 "SIGKILL, the machine probably ran out of memory"
             ) from None
         if isinstance(event, NotOpened):
             host.kill()
+            host.pipe.close()
             raise event.error
         assert isinstance(event, Opened)  # noqa: S101 - narrows the type; nothing else is ever sent first
         writer = threading.Thread(
@@ -226,11 +231,13 @@ class HostedEngine:
                 elif not self._flights:
                     heard_at = time.monotonic()
                 elif (silent := time.monotonic() - heard_at) > self._hang_seconds:
-                    host.kill()
                     return f"gave no sign of life for {silent:.0f} s"
         except (EOFError, OSError):
             pass
-        return host.kill()
+        finally:
+            ended = host.kill()
+            host.pipe.close()
+        return ended
 
     def _hear(self, event: Event) -> None:
         if not isinstance(event, Progress):

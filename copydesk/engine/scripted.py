@@ -47,8 +47,7 @@ class Behaviour(StrEnum):
 class ScriptedBackend:
     """Ends a row `delay_seconds` after it was added; `behave` overrides the markers where it returns something.
 
-    `calls` counts the rows that were taken up. It stands in for a backend that batches continuously, with memory for
-    `capacity_tokens` (words, here).
+    It stands in for a backend that batches continuously, with memory for `capacity_tokens` (words, here).
     """
 
     static = False
@@ -64,7 +63,6 @@ class ScriptedBackend:
     ) -> None:
         self.width = width
         self.capacity_tokens = capacity_tokens
-        self.calls = 0
         self._delay_seconds = delay_seconds
         self._behave = behave
         self._asked: Counter[str] = Counter()
@@ -80,7 +78,6 @@ class ScriptedBackend:
         return Prompt(tokens, prompt)
 
     def add(self, row: Row) -> None:
-        self.calls += 1
         try:
             behaviour = self._behaviour(row)
         except ValueError as error:

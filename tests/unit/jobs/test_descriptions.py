@@ -138,7 +138,7 @@ def test_a_second_delivery_of_the_bell_asks_nothing(ledger: Ledger, scripted: Ca
 
     tally, told = written(ledger, engine, run)
 
-    assert (tally, told, engine.calls) == (Tally(), [], 1)
+    assert (tally, told, engine.stats().completed) == (Tally(), [], 1)
 
 
 def test_the_chunks_of_a_run_are_written_apart(ledger: Ledger, scripted: Callable[..., HostedEngine]) -> None:
@@ -186,7 +186,7 @@ def test_a_text_refused_as_often_as_allowed_is_held_with_reasons(
     assert written(ledger, engine, order(ledger, max_asks=3))[0].held == 1
 
     (draft,) = ledger.drafts()
-    assert (draft.state, draft.asks, engine.calls) == (Status.HELD, 3, 3)
+    assert (draft.state, draft.asks, engine.stats().completed) == (Status.HELD, 3, 3)
     assert draft.text
     assert draft.reasons
 
