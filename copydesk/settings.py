@@ -108,7 +108,8 @@ class Settings(BaseSettings):
     rules: Rules = Rules()
 
     chunk_size: Annotated[int, Field(ge=1, le=1024)] = 32
-    chunks_in_flight: Positive = 3
+    chunks_in_flight: Positive = 6
+    replies_in_flight: Positive = 4
     max_chunks_in_broker: Positive = 64
     lease_seconds: Positive = 120
     max_attempts: Positive = 3

@@ -10,9 +10,18 @@ from importlib.metadata import PackageNotFoundError, version
 
 from copydesk import settings as copydesk_settings
 from copydesk.engine import models
+from copydesk.engine import open as opening
 from copydesk.errors import CopydeskError
 from copydesk.settings import Settings
 from copydesk.store import Database, drafts, products
+
+PACKAGES = {
+    "transformers": ("torch", "transformers"),
+    "openvino": ("openvino-genai",),
+    "vllm": ("vllm",),
+    "openai": ("httpx2",),
+}
+"""What each backend needs installed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +89,8 @@ def worker() -> Check:
 
 
 def model(settings: Settings) -> Check:
-    if settings.engine == "scripted":
-        return Check("model", "none: the scripted engine needs none")
+    if settings.engine in ("scripted", "openai"):
+        return Check("model", f"{settings.model if settings.engine == 'openai' else 'none'}: no file of it is needed")
     try:
         return Check("model", f"{settings.model} at {models.resolve(settings.model, settings.models)}")
     except CopydeskError as error:
@@ -90,12 +99,19 @@ def model(settings: Settings) -> Check:
 
 def engine(settings: Settings) -> Check:
     if settings.engine == "scripted":
-        return Check("engine", "scripted: it writes no real copy", "set COPYDESK_ENGINE=transformers")
-    missing = [name for name in ("torch", "transformers") if importlib.util.find_spec(name) is None]
+        return Check("engine", "scripted: it writes no real copy", "unset COPYDESK_ENGINE")
+    try:
+        chosen = opening.choices(settings)[0]
+    except CopydeskError as error:
+        return Check("engine", "unknown", str(error))
+    packages = PACKAGES[chosen.backend]
+    missing = [name for name in packages if importlib.util.find_spec(name.replace("-", "_")) is None]
     if missing:
-        remedy = "pip install '.[worker]' (a machine that only asks for work does not need it)"
-        return Check("engine", f"{' and '.join(missing)} not installed", remedy)
-    return Check("engine", f"transformers {version('transformers')}, torch {version('torch')}, {gpus()}")
+        remedy = f"pip install '.[{opening.EXTRAS[chosen.backend]}]' (a machine that only asks for work needs none)"
+        return Check("engine", f"{chosen.backend} ({chosen.why}): {' and '.join(missing)} not installed", remedy)
+    installed = ", ".join(f"{name} {version(name)}" for name in packages)
+    where = settings.openai.base_url if chosen.backend == "openai" else gpus()
+    return Check("engine", f"{chosen.backend}: {chosen.why}; {installed}, {where}")
 
 
 def gpus() -> str:

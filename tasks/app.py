@@ -23,7 +23,7 @@ def transport_options(settings: Settings) -> dict[str, Any]:
         "visibility_timeout": settings.visibility_timeout_seconds,
         "unacked_restore_interval": 5,
         "unacked_restore_throttle": 1,  # stock kombu looks for lost messages only every 100 s
-        "queue_order_strategy": "priority",  # upkeep is asked first: it is small, and bulk work can wait for it
+        "queue_order_strategy": "tasks.lanes:LaneCycle",
         "socket_timeout": 30,
         "socket_connect_timeout": 5,
         "socket_keepalive": True,
@@ -54,7 +54,8 @@ def configured(settings: Settings) -> dict[str, Any]:
         "task_publish_retry": False,  # the relay takes the bell back and rings it again
         "worker_send_task_events": True,
         "worker_pool": "threads",  # fork breaks CUDA, solo blocks remote control
-        "worker_concurrency": settings.chunks_in_flight,
+        # workers/lanes.py keeps the catalog to its share, so that there is always a slot for what is urgent.
+        "worker_concurrency": settings.chunks_in_flight + settings.replies_in_flight + 1,
         "worker_prefetch_multiplier": 1,
         "worker_cancel_long_running_tasks_on_connection_loss": False,  # a finished chunk is worth keeping
         "timezone": settings.nightly.timezone,

@@ -1,6 +1,6 @@
 """Names that go over the wire. Code may be renamed; these may not, while messages are in the broker."""
 
-CATALOG, UPKEEP = "catalog", "upkeep"
+CATALOG, REPLIES, UPKEEP = "catalog", "replies", "upkeep"
 
 DESCRIBE_CHUNK = "copydesk.describe_chunk"
 SWEEP = "copydesk.sweep"

@@ -1,5 +1,7 @@
 """The worker: `celery -A workers.main worker`. Opens the engine and the database first, closes them last."""
 
+import os
+import signal
 import sys
 import time
 from typing import Any
@@ -13,10 +15,11 @@ from copydesk.store import Database
 from tasks import desk
 from tasks.app import app
 from workers.heartbeat import Heartbeat
+from workers.lanes import CatalogCap
 
 DATABASE_RETRY_SECONDS = 2.0
 
-app.steps["consumer"].add(Heartbeat)
+app.steps["consumer"].update({Heartbeat, CatalogCap})
 
 
 @celeryd_init.connect  # type: ignore[untyped-decorator] # celery is untyped
@@ -25,7 +28,7 @@ def open_desk(**_: Any) -> None:
     try:
         settings = copydesk_settings.load()
         database = Database(settings.database)
-        engine = open_engine(settings)  # first: a model that is missing should be heard of at once
+        engine = open_engine(settings, on_broken=end)  # first: a model that is missing should be heard of at once
         wait_for(database)
         desk.provide(desk.Desk(settings, database, engine))
     except CopydeskError as error:
@@ -39,6 +42,11 @@ def close_desk(**_: Any) -> None:
     opened.engine.close()
     opened.database.close()
     desk.provide(None)
+
+
+def end(_why: str) -> None:
+    """A worker without an engine is of no use: a warm shutdown, and whoever watches over us starts another."""
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def wait_for(database: Database) -> None:

@@ -82,14 +82,21 @@ Tick = Callable[[], None]
 class Backend(Protocol):
     """One model, driven from one thread."""
 
-    model: str
-    """As drafts record it."""
-    width: int
-    """Catalog rows that decode together at most."""
-    capacity_tokens: int | None
-    """Tokens, prompts and answers together, that there is room for; None where nobody knows."""
-    static: bool
-    """A step runs a whole batch of rows to their ends, and all rows of a batch are sampled alike."""
+    @property
+    def model(self) -> str:
+        """As drafts record it."""
+
+    @property
+    def width(self) -> int:
+        """Catalog rows that decode together at most."""
+
+    @property
+    def capacity_tokens(self) -> int | None:
+        """Tokens, prompts and answers together, that there is room for; None where nobody knows."""
+
+    @property
+    def static(self) -> bool:
+        """A step runs a whole batch of rows to their ends, and all rows of a batch are sampled alike."""
 
     def read(self, request: Request) -> Prompt:
         """Raises PromptRefused."""

@@ -78,7 +78,9 @@ class OpenVinoBackend:
 
     def read(self, request: Request) -> Prompt:
         """The prompt's token ids, a tensor of (1, tokens)."""
-        ids = self._tokenizer.encode(self._rendered(request), add_special_tokens=not self._chats).input_ids
+        ids = self._tokenizer.encode(
+            self._rendered(request), add_special_tokens=not self._chats, max_length=1 << 30
+        ).input_ids
         tokens = int(ids.shape[1])
         if refusal := context_refusal(tokens, request.sampling.max_tokens, self._context):
             raise PromptRefused(refusal)
