@@ -3,12 +3,15 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
 from typing import Any
 
-DESCRIPTION = "description"
-"""The one kind of copy written so far; stored with every run, draft and live text."""
+DESCRIPTION, BATCH = "description", "batch"
+"""The kinds of work, stored with every run and draft. Only the first becomes live texts; a batch goes to a file."""
+
+CATALOG, REPLIES = "catalog", "replies"
+"""The lanes of runs: nobody waits for it, or somebody does, and then it goes first."""
 
 
 class Status(StrEnum):
@@ -139,3 +142,38 @@ class Verdict:
     @property
     def passed(self) -> bool:
         return not self.reasons
+
+
+@dataclass(frozen=True, slots=True)
+class Telemetry:
+    """What a chunk cost: sums over its completions, and what the engine did, for whomever, while it was written.
+
+    Sums of seconds count from a completion's submit: until the model began with it, until its first token, until its
+    end. `wall_seconds` is from claim to end; of several goes at one chunk everything adds up but `width`.
+    """
+
+    completions: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    queue_seconds: float = 0.0
+    first_token_seconds: float = 0.0
+    seconds: float = 0.0
+    wall_seconds: float = 0.0
+    busy_seconds: float = 0.0  # in which the model worked
+    sequence_seconds: float = 0.0  # the same, times the sequences it worked on
+    width: int = 0  # sequences it works on at most
+
+    def __add__(self, other: "Telemetry") -> "Telemetry":
+        sums = {one.name: getattr(self, one.name) + getattr(other, one.name) for one in fields(self)}
+        return Telemetry(**{**sums, "width": max(self.width, other.width)})
+
+    def __str__(self) -> str:
+        """Tokens of this chunk, sequences of the engine's batch, seconds until the model began: "" if nothing came."""
+        if not self.completions:
+            return ""
+        rate = self.completion_tokens / self.wall_seconds if self.wall_seconds else 0.0
+        full = f"batch {self.sequence_seconds / self.busy_seconds:.0f}/{self.width}, " if self.busy_seconds else ""
+        return f"{rate:.0f} tok/s, {full}wait {self.queue_seconds / self.completions:.1f} s"
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)

@@ -163,7 +163,9 @@ class Settings(BaseSettings):
 
 OPENAI_KEY = "COPYDESK_OPENAI_API_KEY"
 
-OURS_BUT_NO_SETTINGS = {OPENAI_KEY, "COPYDESK_CONFIG", "COPYDESK_DB_PASSWORD", "COPYDESK_BROKER_PASSWORD", "COPYDESK_GPU"}
+OURS_BUT_NO_SETTINGS = {
+    OPENAI_KEY, "COPYDESK_CONFIG", "COPYDESK_DB_PASSWORD", "COPYDESK_BROKER_PASSWORD", "COPYDESK_GPU",
+}  # fmt: skip
 """Variables that hold secrets, name the settings file, or that docker-compose.yml makes others of."""
 
 

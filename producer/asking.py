@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import typer
 
+from copydesk.engine.base import Lane
 from copydesk.settings import Settings
 from copydesk.store import Database
 from copydesk.store.runs import Planned
@@ -17,15 +18,15 @@ def new_key() -> str:
     return f"manual {datetime.now(UTC):%Y-%m-%d %H:%M:%S} {secrets.token_hex(2)}"
 
 
-def ring(settings: Settings, database: Database, planned: Planned) -> None:
-    """Ring for the run; a broker that is away, or workers that are, are warned of and lose nothing."""
+def ring(settings: Settings, database: Database, planned: Planned, lane: Lane = Lane.CATALOG) -> None:
+    """Ring for the run of this lane; a broker that is away, or workers that are, are warned of and lose nothing."""
     from tasks import bells
 
     if not planned.queued:
         return
     try:
         bells.ring(database, settings.max_chunks_in_broker)
-        listening = bells.listening_workers()
+        listening = bells.listening_workers(lane)
     except bells.BrokerAway:
         _warn(
             f"the broker does not answer; run {planned.run} is planned and starts when broker, worker and beat are up"

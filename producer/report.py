@@ -17,6 +17,7 @@ from copydesk.engine.models import ModelListing
 from copydesk.store.drafts import Draft
 from copydesk.store.runs import OUTCOMES, Detail, Planned, Run
 from producer import watching
+from producer.batching import Written
 from producer.catalog import ExportReport
 from producer.checkup import Check
 from producer.importing import Taken
@@ -79,15 +80,27 @@ def show_planned(planned: Planned, run: Run, *, as_json: bool) -> None:
         _say(f"  {number} left out: {why}")
 
 
+def show_batch(planned: Planned, run: Run, written: Written | None, answers: Path, *, as_json: bool) -> None:
+    counts = asdict(written) if written else {"answered": None, "failed": None}
+    if as_json:
+        made = {"run": run.id, "created": planned.created, "state": run.state, "lane": run.lane}
+        print_json({**made, **counts, "out": answers if written else None})
+        return
+    if written:
+        _say(f"run {run.id}: {written.answered} answered, {written.failed} failed: {answers}")
+    else:
+        _say(f"run {run.id}: {run.settled}/{run.queued} done; the same command again writes {answers}")
+
+
 def show_runs(runs: Sequence[Run], *, as_json: bool) -> None:
     if as_json:
         print_json([as_dict(run) for run in runs])
         return
     rows = [
-        (run.id, run.shop, run.run_key, run.state, run.queued, *(run.outcomes.get(name, 0) for name in OUTCOMES),
-         _ago(run.created_at)) for run in runs
+        (run.id, run.shop, run.kind, run.lane, run.run_key, run.state, run.queued,
+         *(run.outcomes.get(name, 0) for name in OUTCOMES), _ago(run.created_at)) for run in runs
     ]  # fmt: skip
-    columns = ("run", "shop", "key", "state", "queued", *OUTCOMES, "made")
+    columns = ("run", "shop", "kind", "lane", "key", "state", "queued", *OUTCOMES, "made")
     print_table(columns, rows, "no runs yet: `copydesk describe --shop S` makes one")
 
 
@@ -100,6 +113,8 @@ def show_run(run: Run, detail: Detail, *, as_json: bool) -> None:
     _say(f"  drafts: {_counts(run.counts)}")
     _say(f"  chunks: {_counts(detail.chunks)}")
     _say(f"  tokens: {run.prompt_tokens} in, {run.completion_tokens} out; model {run.recipe.get('model')}")
+    if detail.telemetry.completions:
+        _say(f"  a chunk on average: {detail.telemetry}")
     if detail.last_settled_at:
         _say(f"  last result: {_ago(detail.last_settled_at)}")
     if detail.lapsed:

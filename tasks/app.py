@@ -12,7 +12,7 @@ from copydesk import settings as copydesk_settings
 from copydesk.errors import ConfigurationError
 from copydesk.settings import Settings
 from tasks import schedule
-from tasks.names import CATALOG, ROUTES, UPKEEP
+from tasks.names import CATALOG, REPLIES, ROUTES, UPKEEP
 
 
 def transport_options(settings: Settings) -> dict[str, Any]:
@@ -48,7 +48,7 @@ def configured(settings: Settings) -> dict[str, Any]:
         "task_acks_late": True,
         "task_default_queue": UPKEEP,
         "task_create_missing_queues": False,
-        "task_queues": [Queue(UPKEEP), Queue(CATALOG)],
+        "task_queues": [Queue(UPKEEP), Queue(REPLIES), Queue(CATALOG)],
         "task_routes": ROUTES,
         "task_send_sent_event": True,
         "task_publish_retry": False,  # the relay takes the bell back and rings it again

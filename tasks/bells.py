@@ -8,9 +8,18 @@ from typing import Any
 from kombu.exceptions import OperationalError
 
 from copydesk.errors import CopydeskError
+from copydesk.model import BATCH, DESCRIPTION
 from copydesk.store import Database, runs
 from tasks.app import app
-from tasks.names import CATALOG, DESCRIBE_CHUNK
+from tasks.names import BATCH_CHUNK, CATALOG, DESCRIBE_CHUNK, REPLIES
+
+QUEUES = (REPLIES, CATALOG)
+"""A run's lane is the name of the queue that its chunks are rung on; the first goes first."""
+
+TASK_OF_KIND = {DESCRIPTION: DESCRIBE_CHUNK, BATCH: BATCH_CHUNK}
+
+REPLIES_IN_BROKER = 64
+"""Chunks that somebody waits for and that are rung and not done; beside those of the catalog."""
 
 SAFE = {"appendonly": "yes", "maxmemory-policy": "noeviction"}
 """How the broker must be set so that it neither forgets at a restart nor drops bells when it is full."""
@@ -21,15 +30,17 @@ class BrokerAway(CopydeskError):
 
 
 def ring(database: Database, limit: int) -> int:
-    """Ring waiting chunks until `limit` are rung and not done; returns how many bells the broker took.
+    """Ring waiting chunks; returns how many bells the broker took.
 
+    Of the catalog's chunks `limit` are rung and not done at most; what somebody waits for has a bound of its own.
     A bell that the broker did not take waits again, and the next sweep rings it: nothing is lost.
 
     Raises:
         BrokerAway: the broker does not answer.
     """
     with database.write() as connection:
-        bells = runs.claim_bells(connection, limit)
+        limits = {REPLIES: REPLIES_IN_BROKER, CATALOG: limit}
+        bells = [bell for lane in QUEUES for bell in runs.claim_bells(connection, limits[lane], lane)]
     if not bells:
         return 0
     sent = 0
@@ -37,7 +48,8 @@ def ring(database: Database, limit: int) -> int:
         with _channel(), app.producer_pool.acquire(block=True) as producer:
             for bell in bells:
                 app.send_task(
-                    DESCRIBE_CHUNK,
+                    TASK_OF_KIND[bell.kind],
+                    queue=bell.lane,
                     kwargs={"run": bell.run, "chunk": bell.chunk, "shop": bell.shop},
                     task_id=f"run-{bell.run}.chunk-{bell.chunk}.ring-{bell.rings}",
                     producer=producer,
@@ -57,17 +69,17 @@ def broker_is_empty() -> bool:
         BrokerAway: the broker does not answer.
     """
     with _channel() as channel:
-        if channel.client.llen(CATALOG):
+        if any(channel.client.llen(queue) for queue in QUEUES):
             return False
         # kombu puts the prefix before the keys of some commands only, and HVALS is not one of them.
         in_hands = channel.client.hvals(channel.global_keyprefix + channel.unacked_key)
-        return all(json.loads(delivery)[2] != CATALOG for delivery in in_hands)
+        return all(json.loads(delivery)[2] not in QUEUES for delivery in in_hands)
 
 
 def queued() -> int:
     """How many bells wait in the broker. Raises BrokerAway."""
     with _channel() as channel:
-        return int(channel.client.llen(CATALOG))
+        return sum(int(channel.client.llen(queue)) for queue in QUEUES)
 
 
 def durability() -> dict[str, str]:
@@ -81,11 +93,11 @@ def durability() -> dict[str, str]:
     return {name: plain[name] for name in SAFE if name in plain}
 
 
-def listening_workers(timeout_seconds: float = 1.0) -> list[str]:
-    """Names of the workers that take catalog chunks. Raises BrokerAway."""
+def listening_workers(lane: str = CATALOG, timeout_seconds: float = 1.0) -> list[str]:
+    """Names of the workers that take chunks of this lane. Raises BrokerAway."""
     with _channel():
         answers = app.control.inspect(timeout=timeout_seconds).active_queues() or {}
-    return sorted(name for name, queues in answers.items() if any(queue["name"] == CATALOG for queue in queues))
+    return sorted(name for name, queues in answers.items() if any(queue["name"] == lane for queue in queues))
 
 
 @contextmanager

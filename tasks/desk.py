@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 from copydesk.engine.base import Engine
 from copydesk.errors import ConfigurationError, CopydeskError
-from copydesk.jobs import descriptions, upkeep
-from copydesk.jobs.descriptions import Progress
+from copydesk.jobs import batch, descriptions, upkeep
+from copydesk.jobs.chunks import Progress
 from copydesk.settings import Settings
 from copydesk.store import Database, runs
 from tasks import bells, schedule
@@ -28,10 +28,12 @@ class Desk:
     engine: Engine
 
     def describe_chunk(self, run: int, chunk: int, progress: Progress) -> str:
-        descriptions.check_recipe(self.database, self.settings, run)
-        tally = descriptions.write_chunk(
-            self.database, self.engine, run, chunk, lease_seconds=self.settings.lease_seconds, progress=progress
-        )
+        tally = descriptions.write_chunk(self.database, self.settings, self.engine, run, chunk, progress)
+        self._ring()
+        return str(tally)
+
+    def batch_chunk(self, run: int, chunk: int, progress: Progress) -> str:
+        tally = batch.write_chunk(self.database, self.settings, self.engine, run, chunk, progress)
         self._ring()
         return str(tally)
 

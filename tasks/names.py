@@ -2,12 +2,14 @@
 
 CATALOG, REPLIES, UPKEEP = "catalog", "replies", "upkeep"
 
-DESCRIBE_CHUNK = "copydesk.describe_chunk"
+DESCRIBE_CHUNK, BATCH_CHUNK = "copydesk.describe_chunk", "copydesk.batch_chunk"
 SWEEP = "copydesk.sweep"
 NIGHTLY = "copydesk.nightly"
 
 ROUTES = {
+    # Where somebody waits for the run, the relay sends its chunks to REPLIES instead.
     DESCRIBE_CHUNK: {"queue": CATALOG},
+    BATCH_CHUNK: {"queue": CATALOG},
     SWEEP: {"queue": UPKEEP},
     NIGHTLY: {"queue": UPKEEP},
 }

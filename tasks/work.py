@@ -7,9 +7,10 @@ from typing import Any
 from celery import Task
 
 from copydesk.errors import ConfigurationError
+from copydesk.jobs.chunks import Progress
 from tasks import desk
 from tasks.app import app
-from tasks.names import DESCRIBE_CHUNK, NIGHTLY, ROUTES, SWEEP
+from tasks.names import BATCH_CHUNK, DESCRIBE_CHUNK, NIGHTLY, ROUTES, SWEEP
 
 
 def task(name: str) -> Callable[[Callable[..., str]], Any]:
@@ -20,16 +21,27 @@ def task(name: str) -> Callable[[Callable[..., str]], Any]:
     return register
 
 
+def tell_flower(running: Task) -> Progress:
+    """Shows how a chunk goes as the task's result while it runs."""
+
+    def tell(line: str) -> None:
+        # While the broker is away an event raises; nobody can see it then, and the chunk goes on.
+        with contextlib.suppress(Exception):
+            running.send_event("task-progress", result=line)
+
+    return tell
+
+
 @task(DESCRIBE_CHUNK)
 def describe_chunk(self: Task, *, run: int, chunk: int, shop: str) -> str:  # noqa: ARG001 - shop is for Flower's reader
     """Write the descriptions of one chunk."""
+    return desk.current().describe_chunk(run, chunk, tell_flower(self))
 
-    def tell_flower(line: str) -> None:
-        # While the broker is away an event raises; nobody can see it then, and the chunk goes on.
-        with contextlib.suppress(Exception):
-            self.send_event("task-progress", result=line)
 
-    return desk.current().describe_chunk(run, chunk, tell_flower)
+@task(BATCH_CHUNK)
+def batch_chunk(self: Task, *, run: int, chunk: int, shop: str) -> str:  # noqa: ARG001
+    """Answer the requests of one chunk of a batch file."""
+    return desk.current().batch_chunk(run, chunk, tell_flower(self))
 
 
 @task(SWEEP)

@@ -263,7 +263,11 @@ class HostedEngine:
 
     def _break(self, why: str) -> None:
         with self._lock:
+            closing = self._closing
             self._closing = self._ending = True
+        if closing:  # it was closed while it came back
+            self._give_up(why)
+            return
         log.critical("the engine cannot go on: %s", why)
         self._give_up(f"cannot go on: {why}")
         self._on_broken(why)

@@ -27,6 +27,9 @@ WIDTH = 48
 BATCHED_TOKENS = 512
 """Tokens that one step works on at most: a long prompt is read in parts, and holds up those who decode only so long."""
 
+LONGEST_PROMPT = 150_000
+"""Words; beyond any context that a CPU is asked to read."""
+
 KEY_VALUE_BYTES = 1.07
 """What one number of a cached key or value takes up: OpenVINO keeps them in 8 bits, with a scale for each group."""
 
@@ -64,10 +67,12 @@ class OpenVinoBackend:
         self.model = name or str(source)
         self.width = width or WIDTH
         shape = _shape(source)
-        self._context = shape.context
         self.capacity_tokens = int(cache_gb * 1e9 / shape.bytes_per_token)
         self._pipeline = _load(source, self.width, cache_gb, properties or {})
         self._tokenizer = self._pipeline.get_tokenizer()
+        # Its tokenizer cuts long prompts off without a word; one that reaches that length counts as too long.
+        cut_at = int(self._tokenizer.encode("a " * LONGEST_PROMPT).input_ids.shape[1])
+        self._context = min(shape.context or cut_at, cut_at)
         self._chats = bool(self._tokenizer.chat_template)
         self._special = special_pattern(_special_words(self._tokenizer))
         self._fold_system = self._chats and not self._knows_system_role()

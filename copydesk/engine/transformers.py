@@ -1,37 +1,44 @@
-"""The engine on Hugging Face transformers: static batches of prompts of similar length, on CUDA or a CPU.
+"""Hugging Face transformers: one model, and the backend that runs it in static batches, on CUDA or a CPU.
 
-This is the only module that imports torch and transformers. It reads from the top: the engine and its thread, then
-which requests share a batch, then one batch through the model, then how a model gets loaded.
+It reads from the top: the backend with one batch through the model, then how requests become tokens and tokens texts,
+then how a token is picked. paged.py has the backend for continuous batches.
 """
 
-import contextlib
-import hashlib
-import io
 import itertools
 import logging
+import random
 import re
-import secrets
-import shutil
-import threading
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig, GgufConfig
-from transformers import __version__ as transformers_version
+from transformers import GenerationConfig
 from transformers.cache_utils import DynamicCache, DynamicLayer
-from transformers.utils import logging as transformers_logging
 
-from copydesk.engine.base import Completion, Deliver, Finish, Message, Request
-from copydesk.errors import ConfigurationError, ModelError
+from copydesk.engine.backend import (
+    Backend,
+    Broken,
+    OutOfMemory,
+    Prompt,
+    PromptRefused,
+    Row,
+    Text,
+    Tick,
+    context_refusal,
+)
+from copydesk.engine.base import Finish, Message, Request
+from copydesk.engine.chat import defused, folded, knows_system_role, special_pattern
+from copydesk.engine.loading import Loaded, load
+from copydesk.engine.loop import said
 from copydesk.settings import Sampling
 
 log = logging.getLogger(__name__)
 
-GATHER_SECONDS = 0.02
-"""How long a batch that is not full waits for more; a batch takes seconds on a CPU and rarely under 0.3 s on a GPU."""
+STATIC_WIDTH = 32
+PAGED_WIDTH = 256
 
 WORTH_KEEPING_TOKENS = 32
 """Shorter beginnings are read again with each prompt: keeping them would not pay for copying them."""
@@ -42,23 +49,54 @@ KEPT_BEGINNINGS = 16
 CANDIDATES_TEMPERATURE = 0.8
 """Temperature for several candidates where neither the settings nor the model name one."""
 
+TOP_K = 50
+"""What transformers takes where nobody names a top_k."""
 
-class TransformersEngine:
-    """One model in this process and the one thread that runs it; see `copydesk.engine.base.Engine`.
+
+def open_transformers(
+    source: Path | str, *, name: str, device: str, width: int | None, own_sampling: Sampling | None
+) -> Backend:
+    """Continuous batches on a GPU, where transformers can batch the model so; otherwise static ones.
+
+    Raises:
+        ConfigurationError: there is no such device.
+        ModelError: the model cannot be found, fetched or loaded.
+    """
+    from copydesk.engine.paged import CannotPage, PagedTransformersBackend
+
+    loaded = load(source, device)
+    if loaded.device.type == "cuda":
+        try:
+            return PagedTransformersBackend(
+                loaded, name=name, device=device, width=width or PAGED_WIDTH, own_sampling=own_sampling
+            )
+        except CannotPage as error:
+            log.warning("%s; it runs in static batches", error)
+    return TransformersBackend(loaded, name=name, device=device, width=width or STATIC_WIDTH, own_sampling=own_sampling)
+
+
+class TransformersBackend:
+    """Runs what was added as one batch, to its end; see `copydesk.engine.backend.Backend`.
 
     Sampling follows the model's own generation settings; a value the request names wins. A temperature of 0 is greedy,
     and so is one that nobody names with a model that does not sample by itself. Several candidates always sample.
-    A seed makes a batch repeatable, not a request: the draws of one text depend on its neighbours.
+
+    Every row has draws of its own, so a seed repeats a request, whatever the batch it is in; but the arithmetic of a
+    batch depends on its shape in the last bits, and where two tokens are as good as equally likely (in bf16 often
+    enough to be met) a text may still take another turn in other company. The same holds for greedy texts.
     """
+
+    static = True
+    capacity_tokens: int | None = None
 
     def __init__(
         self,
-        source: Path | str,
+        source: "Path | str | Loaded",
         *,
-        name: str = "",
-        device: str = "auto",
-        batch_size: int = 32,
-        own_sampling: Sampling | None = None,
+        name: str,
+        device: str,
+        width: int,
+        own_sampling: Sampling | None,
     ) -> None:
         """Load a checkpoint folder, a .gguf file or a Hugging Face id; `name` is how drafts record it.
 
@@ -68,195 +106,167 @@ class TransformersEngine:
             ConfigurationError: there is no such device.
             ModelError: the model cannot be found, fetched or loaded.
         """
-        self._model_name = name or str(source)
-        self._runner = load(source, device)
-        if own_sampling is not None:
-            self._runner.sample_by_default(own_sampling)
-        self._batch_size = batch_size
-        self._inbox: list[tuple[Request, Deliver]] = []
-        self._closed = False
-        self._changed = threading.Condition()
-        self._thread = threading.Thread(target=self._run, name="copydesk-engine", daemon=True)
-        self._thread.start()
+        self.model = name
+        self.width = width
+        self._lm = LanguageModel.of(source if isinstance(source, Loaded) else load(source, device), own_sampling)
+        self._rows: list[Row] = []
+        self._beginnings: dict[tuple[int, ...], Any] = {}  # token ids -> key-value cache, oldest first
 
-    @property
-    def model(self) -> str:
-        """The model as drafts record it."""
-        return self._model_name
+    def read(self, request: Request) -> Prompt:
+        """The prompt's `data` are its token ids, a tuple."""
+        return self._lm.read(request)
 
-    def submit(self, requests: Sequence[Request], deliver: Deliver) -> None:
-        """Queue requests and return at once; see the protocol."""
-        with self._changed:
-            if self._closed:
-                raise RuntimeError("the engine is closed: open another one")
-            self._inbox.extend((request, deliver) for request in requests)
-            self._changed.notify_all()
+    def add(self, row: Row) -> None:
+        self._rows.append(row)
+
+    def remove(self, row: Row) -> None:
+        self._rows.remove(row)
+
+    def step(self, tick: Tick) -> list[tuple[Row, Text]]:
+        """Run every row that was added to its end; ticks once for each token of the longest."""
+        if not self._rows:
+            return []
+        try:
+            texts = self._run(self._rows, tick)
+        except Exception as error:  # whatever torch raises
+            raised = named(error)
+            if raised is error:
+                raise
+        else:
+            ended = list(zip(self._rows, texts, strict=True))
+            self._rows = []
+            return ended
+        # Outside the except block: the exception's traceback holds the tensors that did not fit.
+        if isinstance(raised, OutOfMemory):
+            self._free_memory()
+        raise raised
 
     def close(self) -> None:
-        """Stop after the batch that decodes now; what still waits is delivered as CLOSED. May be called twice."""
-        with self._changed:
-            self._closed = True
-            self._changed.notify_all()
-        if threading.current_thread() is not self._thread:  # a deliver callback may close the engine
-            self._thread.join()
+        """Nothing to give back."""
 
-    def _run(self) -> None:
-        waiting: list[_Row] = []
-        while self._gather(waiting):
-            if not waiting:  # nothing that arrived could be run
-                continue
-            batch = pick(waiting, self._batch_size)
-            picked = {id(row) for row in batch}
-            waiting = [row for row in waiting if id(row) not in picked]
-            self._decode(batch)
-        unread = [row for request, deliver in self._inbox for row in _rows(request, (), deliver)]
-        for row in [*waiting, *unread]:
-            row.fail("the engine was closed before this request's turn", Finish.CLOSED)
+    @torch.inference_mode()  # type: ignore[untyped-decorator] # mypy does not follow torch
+    def _run(self, rows: Sequence[Row], tick: Tick) -> list[Text]:
+        """One batch: what each prompt begins with is read once and kept, the rest is read.
 
-    def _gather(self, waiting: "list[_Row]") -> bool:
-        """Add what has been submitted to the waiting rows; False when the engine closes."""
-        with self._changed:
-            if not waiting:
-                self._changed.wait_for(lambda: self._inbox or self._closed)
-            self._changed.wait_for(lambda: self._closed or self._enough(len(waiting)), GATHER_SECONDS)
-            if self._closed:
-                return False
-            arrived, self._inbox = self._inbox, []
-        for request, deliver in arrived:
-            waiting.extend(self._read(request, deliver))
+        Both parts are padded on the left, to the longest of their kind.
+        """
+        before = max(row.prompt.shared for row in rows)
+        own = max(len(row.prompt.data) - row.prompt.shared for row in rows)
+        padded, mask = [], []
+        for row in rows:
+            # The mask hides the filler from the model, but not from repetition_penalty: a pad token, often the very
+            # token that ends a text, would be punished in the shorter prompts. A prompt's own first token is not.
+            ids, shared = row.prompt.data, row.prompt.shared
+            gaps = before - shared, own - (len(ids) - shared)
+            padded.append([*ids[:1] * gaps[0], *ids[:shared], *ids[:1] * gaps[1], *ids[shared:]])
+            mask.append([0] * gaps[0] + [1] * shared + [0] * gaps[1] + [1] * (len(ids) - shared))
+        pickers = [self._lm.picker(row) for row in rows]
+        output = self._lm.model.generate(
+            input_ids=torch.tensor(padded, device=self._lm.device),
+            attention_mask=torch.tensor(mask, device=self._lm.device),
+            past_key_values=self._begun(rows, before) if before else None,
+            # The pickers sample; to generate() it looks greedy.
+            logits_processor=[_Picking(pickers)] if any(picker.samples for picker in pickers) else [],
+            stopping_criteria=[_Ticking(rows, tick)],
+            generation_config=GenerationConfig(
+                max_new_tokens=max(row.request.sampling.max_tokens for row in rows),
+                do_sample=False,
+                num_beams=1,
+                repetition_penalty=pickers[0].repetition_penalty,
+                eos_token_id=list(self._lm.eos_ids) or None,
+                pad_token_id=self._pad_id(),
+            ),
+        )
+        return [self._lm.text(ids) for ids in output[:, before + own :].tolist()]
+
+    def _begun(self, rows: Sequence[Row], width: int) -> DynamicCache:
+        """The key-value cache of a batch whose beginnings have been read, padded on the left to `width` tokens."""
+        kept = {_beginning(row): self._kept(_beginning(row)) for row in rows if row.prompt.shared}
+        cache = DynamicCache(config=self._lm.model.config)
+        for number, layer in enumerate(next(iter(kept.values())).layers):
+            shape = (len(rows), layer.keys.shape[1], width, layer.keys.shape[3])
+            keys, values = layer.keys.new_zeros(shape), layer.values.new_zeros(shape)
+            for place, row in enumerate(rows):
+                if shared := row.prompt.shared:
+                    keys[place, :, width - shared :] = kept[_beginning(row)].layers[number].keys[0]
+                    values[place, :, width - shared :] = kept[_beginning(row)].layers[number].values[0]
+            cache.update(keys, values, number)
+        return cache
+
+    def _kept(self, beginning: tuple[int, ...]) -> Any:
+        """A beginning's key-value cache; read by the model the first time."""
+        if beginning not in self._beginnings:
+            ids = torch.tensor([beginning], device=self._lm.device)
+            read = self._lm.model(ids, use_cache=True, logits_to_keep=1).past_key_values
+            if len(self._beginnings) == KEPT_BEGINNINGS:
+                del self._beginnings[next(iter(self._beginnings))]
+            self._beginnings[beginning] = read
+        return self._beginnings[beginning]
+
+    def _free_memory(self) -> None:
+        self._beginnings.clear()
+        if self._lm.device.type == "cuda":
+            torch.cuda.empty_cache()
+
+    def _pad_id(self) -> int:
+        """What fills a row after its end; any id will do, since the row is cut at its end."""
+        pad_id: int | None = self._lm.tokenizer.pad_token_id
+        return pad_id if pad_id is not None else next(iter(self._lm.eos_ids), 0)
+
+
+def _beginning(row: Row) -> tuple[int, ...]:
+    ids: tuple[int, ...] = row.prompt.data[: row.prompt.shared]
+    return ids
+
+
+@dataclass(frozen=True, slots=True)
+class _Ticking:
+    """A stopping criterion that stops nothing: generate() asks it after every token."""
+
+    rows: Sequence[Row]
+    tick: Tick
+
+    def __call__(self, input_ids: torch.Tensor, _scores: torch.Tensor, **_options: Any) -> torch.Tensor:
+        now = time.monotonic()
+        for row in self.rows:
+            row.first_token_at = row.first_token_at or now
+        self.tick()
+        return torch.zeros(len(input_ids), dtype=torch.bool, device=input_ids.device)
+
+
+@dataclass(frozen=True, slots=True)
+class _Picking:
+    """A logits processor that leaves each row only the token that its picker picks."""
+
+    pickers: Sequence["Picker"]
+
+    def __call__(self, _input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        return only(picked(scores, self.pickers), scores)
+
+
+def named(error: Exception) -> Exception:
+    """What torch raised, as what the loop knows: OutOfMemory, Broken, or just the error itself."""
+    if _is_out_of_memory(error):
+        return OutOfMemory(said(error))
+    if isinstance(error, torch.AcceleratorError) or "CUDA error:" in str(error):  # every later call fails as well
+        return Broken(said(error))
+    return error
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    """CUDA has an exception of its own for it; the CPU allocator raises a plain RuntimeError."""
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
-
-    def _enough(self, waiting: int) -> bool:
-        return waiting + sum(request.candidates for request, _ in self._inbox) >= self._batch_size
-
-    def _read(self, request: Request, deliver: Deliver) -> "list[_Row]":
-        """A request as rows; none if it cannot be run, which has then been delivered."""
-        prompt_ids: tuple[int, ...] = ()
-        shared = 0
-        try:
-            prompt_ids, shared = self._runner.encode(request)
-            refusal = self._runner.refusal(prompt_ids, request.sampling)
-        except Exception as error:  # a chat template is a program of its own, and may raise anything
-            refusal = f"the prompt could not be encoded: {_said(error)}"
-        rows = _rows(request, prompt_ids, deliver, shared)
-        if not refusal:
-            return rows
-        for row in rows:
-            row.fail(refusal)
-        return []
-
-    def _decode(self, rows: "list[_Row]") -> None:
-        """Run a batch and deliver it; out of memory, each half by itself."""
-        try:
-            texts = self._runner.generate(rows)
-        except Exception as error:  # whatever torch raises, the rows are owed an answer and the thread lives on
-            failure, no_memory = _said(error), _is_out_of_memory(error)
-            log.warning("a batch of %d sequences failed: %s", len(rows), failure, exc_info=not no_memory)
-        else:
-            for row, text in zip(rows, texts, strict=True):
-                row.deliver_text(text)
-            return
-        # Outside the except block: the exception's traceback holds the tensors that did not fit.
-        if no_memory and len(rows) > 1:
-            log.warning("halving the batch; a COPYDESK_BATCH_SIZE below %d saves the attempt", len(rows))
-            self._runner.free_memory()
-            middle = len(rows) // 2
-            self._decode(rows[:middle])
-            self._decode(rows[middle:])
-            return
-        for row in rows:
-            row.fail(failure)
+    message = str(error).lower()
+    return any(phrase in message for phrase in ("out of memory", "not enough memory", "can't allocate memory"))
 
 
-# Which rows share a batch -------------------------------------------------------------------------------------------
+# Requests to tokens, tokens to texts --------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
-class _Text:
-    """What the model made of one row."""
-
-    text: str
-    finish: Finish
-    tokens: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Group:
-    """What the rows of one batch have in common: `generate` samples all of a batch alike."""
-
-    sampling: Sampling  # without its seed: rows with different seeds may share a batch
-    several: bool  # several candidates sample even where a lone one is greedy
-    seeded: bool
-
-    @classmethod
-    def of(cls, request: Request) -> "_Group":
-        unseeded = request.sampling.model_copy(update={"seed": None})
-        return cls(unseeded, request.candidates > 1, request.sampling.seed is not None)
-
-
-@dataclass(frozen=True, slots=True)
-class _Row:
-    """One candidate of one request: one sequence in a batch."""
-
-    request: Request
-    index: int
-    prompt_ids: tuple[int, ...]
-    group: "_Group"
-    deliver: Deliver
-    shared: int = 0  # so many tokens of the prompt are the same for other products
-
-    @property
-    def beginning(self) -> tuple[int, ...]:
-        return self.prompt_ids[: self.shared]
-
-    @property
-    def own_length(self) -> int:
-        """Tokens that only this prompt has: what the model has to read for it."""
-        return len(self.prompt_ids) - self.shared
-
-    def deliver_text(self, text: _Text) -> None:
-        self._deliver(text.text, text.finish, text.tokens, "")
-
-    def fail(self, why: str, finish: Finish = Finish.FAILED) -> None:
-        self._deliver("", finish, 0, why)
-
-    def _deliver(self, text: str, finish: Finish, tokens: int, error: str) -> None:
-        prompt_tokens = len(self.prompt_ids)
-        completion = Completion(self.request.id, self.index, text, finish, prompt_tokens, tokens, error)
-        try:
-            self.deliver(completion)
-        except Exception:  # the caller's mistake must not cost the other callers their engine
-            log.exception("delivering a completion of request %s raised", self.request.id)
-
-
-def _rows(request: Request, prompt_ids: tuple[int, ...], deliver: Deliver, shared: int = 0) -> list[_Row]:
-    """One row for each candidate; they may end up in different batches."""
-    group = _Group.of(request)
-    return [_Row(request, index, prompt_ids, group, deliver, shared) for index in range(request.candidates)]
-
-
-def pick(waiting: Sequence[_Row], batch_size: int) -> list[_Row]:
-    """The next batch: the oldest row, and those of the same sampling whose lengths waste the least padding on it."""
-    oldest = waiting[0]
-    rows = sorted((row for row in waiting if row.group == oldest.group), key=lambda row: row.own_length)
-    size = min(batch_size, len(rows))
-    place = next(place for place, row in enumerate(rows) if row is oldest)
-    starts = range(max(0, place - size + 1), min(place, len(rows) - size) + 1)
-    windows = [rows[start : start + size] for start in starts]
-    return min(windows, key=_padding)
-
-
-def _padding(rows: Sequence[_Row]) -> int:
-    """Pad tokens in a batch of rows sorted by length."""
-    return rows[-1].own_length * len(rows) - sum(row.own_length for row in rows)
-
-
-# One batch through the model ----------------------------------------------------------------------------------------
-
-
-@dataclass(slots=True)
-class _Runner:
-    """A loaded model: text to tokens, tokens to text. Knows nothing of threads and waiting."""
+class LanguageModel:
+    """A loaded model and what it takes to talk to it."""
 
     model: Any
     tokenizer: Any
@@ -264,154 +274,77 @@ class _Runner:
     special: re.Pattern[str] | None
     fold_system: bool
     eos_ids: tuple[int, ...]
-    context: int | None
+    context: int | None  # tokens
     shareable: bool
-    beginnings: dict[tuple[int, ...], Any] = field(default_factory=dict)  # token ids -> key-value cache, oldest first
 
-    def sample_by_default(self, sampling: Sampling) -> None:
-        """Make `sampling` the model's own; what it leaves open stays as it is."""
-        named = {
-            name: value for name, value in generation(sampling, False, GenerationConfig()).items() if value is not None
-        }
-        self.model.generation_config.update(**named)
+    @classmethod
+    def of(cls, loaded: Loaded, own_sampling: Sampling | None) -> "LanguageModel":
+        """`own_sampling` becomes the model's own; what it leaves open stays as it is."""
+        model, tokenizer = loaded.model, loaded.tokenizer
+        added = tokenizer.added_tokens_decoder.values()
+        knows = knows_system_role(lambda messages: _render(tokenizer, messages))
+        if own_sampling is not None:
+            model.generation_config.update(**_as_own(own_sampling))
+        return cls(
+            model=model,
+            tokenizer=tokenizer,
+            device=loaded.device,
+            special=special_pattern(token.content for token in added if token.special),
+            fold_system=bool(tokenizer.chat_template) and not knows,
+            eos_ids=_eos_ids(model, tokenizer),
+            context=getattr(model.config.get_text_config(), "max_position_embeddings", None),
+            shareable=_keeps_plain_keys(model),
+        )
 
-    def encode(self, request: Request) -> tuple[tuple[int, ...], int]:
-        """A request's prompt as token ids, and how many of them come before its last message."""
-        if not self.tokenizer.chat_template:
-            return tuple(self.tokenizer(self._defused(request.plain))["input_ids"]), 0
-        messages = [Message(message.role, self._defused(message.content)) for message in request.messages]
-        if self.fold_system:
-            messages = _folded(messages)
-        prompt_ids = self._tokens(_render(self.tokenizer, messages))
-        return prompt_ids, self._shared(messages, prompt_ids) if self.shareable and len(messages) > 1 else 0
+    def read(self, request: Request) -> Prompt:
+        """A request's prompt; its `data` are its token ids, a tuple. Raises PromptRefused."""
+        ids, shared = self._encoded(request)
+        if refusal := context_refusal(len(ids), request.sampling.max_tokens, self.context):
+            raise PromptRefused(refusal)
+        return Prompt(len(ids), ids, shared)
 
-    def _shared(self, messages: Sequence[Message], prompt_ids: tuple[int, ...]) -> int:
-        """How many tokens come before the last message: instructions and examples, the same for other products."""
-        try:
-            before_last = self._tokens(_render(self.tokenizer, messages[:-1], ask=False))
-        except Exception:  # a template may refuse a conversation without its last message
-            return 0
-        pairs = zip(prompt_ids[:-1], before_last, strict=False)  # the model needs at least one token to read
-        shared = sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], pairs))
-        return shared if shared >= WORTH_KEEPING_TOKENS else 0
+    def picker(self, row: Row) -> "Picker":
+        """How this row's tokens are picked."""
+        sampling, own = row.request.sampling, self.model.generation_config
+        return Picker(
+            temperature=_temperature(sampling, row.request.candidates > 1, own),
+            top_k=_first(sampling.top_k, own.top_k, TOP_K),
+            top_p=_first(sampling.top_p, own.top_p, 1.0),
+            min_p=_first(own.min_p, 0.0),
+            repetition_penalty=_first(sampling.repetition_penalty, own.repetition_penalty, 1.0),
+            draws=random.Random(row.seed),  # noqa: S311 - a seed shall repeat them
+        )
 
-    def _tokens(self, text: str) -> tuple[int, ...]:
-        return tuple(self.tokenizer(text, add_special_tokens=False)["input_ids"])  # the template wrote them already
-
-    def refusal(self, prompt_ids: Sequence[int], sampling: Sampling) -> str:
-        """Why a prompt cannot be run at all; empty if it can."""
-        if not prompt_ids:
-            return "the prompt is empty"
-        if self.context is not None and len(prompt_ids) + sampling.max_tokens > self.context:
-            return (
-                f"the prompt has {len(prompt_ids)} tokens and max_tokens asks for {sampling.max_tokens} more, but the "
-                f"model's context is {self.context}: shorten the product's facts or lower COPYDESK_SAMPLING__MAX_TOKENS"
-            )
-        return ""
-
-    def generate(self, rows: Sequence[_Row]) -> list[_Text]:
-        """Run rows of one group as one batch: what each prompt begins with is read once and kept, the rest is read.
-
-        Both parts are padded on the left, to the longest of their kind.
-        """
-        before = max(row.shared for row in rows)
-        own = max(row.own_length for row in rows)
-        padded, mask = [], []
-        for row in rows:
-            # The mask hides the filler from the model, but not from repetition_penalty: a pad token, often the very
-            # token that ends a text, would be punished in the shorter prompts. A prompt's own first token is not.
-            filler, gaps = row.prompt_ids[:1], (before - row.shared, own - row.own_length)
-            padded.append([*filler * gaps[0], *row.beginning, *filler * gaps[1], *row.prompt_ids[row.shared :]])
-            mask.append([0] * gaps[0] + [1] * row.shared + [0] * gaps[1] + [1] * row.own_length)
-        group = rows[0].group
-        with torch.inference_mode():
-            cache = self._begun(rows, before) if before else None
-            _seed(rows)
-            output = self.model.generate(
-                input_ids=torch.tensor(padded, device=self.device),
-                attention_mask=torch.tensor(mask, device=self.device),
-                past_key_values=cache,
-                generation_config=GenerationConfig(
-                    **generation(group.sampling, group.several, self.model.generation_config),
-                    eos_token_id=list(self.eos_ids) or None,
-                    pad_token_id=self._pad_id(),
-                ),
-            )
-        return [self._text(ids) for ids in output[:, before + own :].tolist()]
-
-    def _begun(self, rows: Sequence[_Row], width: int) -> DynamicCache:
-        """The key-value cache of a batch whose beginnings have been read, padded on the left to `width` tokens."""
-        kept = {row.beginning: self._kept(row.beginning) for row in rows if row.shared}
-        cache = DynamicCache(config=self.model.config)
-        for number, layer in enumerate(next(iter(kept.values())).layers):
-            shape = (len(rows), layer.keys.shape[1], width, layer.keys.shape[3])
-            keys, values = layer.keys.new_zeros(shape), layer.values.new_zeros(shape)
-            for place, row in enumerate(rows):
-                if row.shared:
-                    keys[place, :, width - row.shared :] = kept[row.beginning].layers[number].keys[0]
-                    values[place, :, width - row.shared :] = kept[row.beginning].layers[number].values[0]
-            cache.update(keys, values, number)
-        return cache
-
-    def _kept(self, beginning: tuple[int, ...]) -> Any:
-        """A beginning's key-value cache; read by the model the first time."""
-        if beginning not in self.beginnings:
-            ids = torch.tensor([beginning], device=self.device)
-            read = self.model(ids, use_cache=True, logits_to_keep=1).past_key_values
-            if len(self.beginnings) == KEPT_BEGINNINGS:
-                del self.beginnings[next(iter(self.beginnings))]
-            self.beginnings[beginning] = read
-        return self.beginnings[beginning]
-
-    def free_memory(self) -> None:
-        self.beginnings.clear()
-        if self.device.type == "cuda":
-            torch.cuda.empty_cache()
-
-    def _pad_id(self) -> int:
-        """What fills a row after its end; any id will do, since the row is cut at its end."""
-        pad_id: int | None = self.tokenizer.pad_token_id
-        return pad_id if pad_id is not None else next(iter(self.eos_ids), 0)
-
-    def _text(self, ids: list[int]) -> _Text:
+    def text(self, ids: Sequence[int]) -> Text:
         """Cut a row at its end. The ending token counts as generated; what follows it is padding."""
         end = next((place for place, token in enumerate(ids) if token in self.eos_ids), None)
         tokens = len(ids) if end is None else end + 1
         text = self.tokenizer.decode(ids[:end], skip_special_tokens=True, clean_up_tokenization_spaces=False)
         text = text.strip().rstrip("\ufffd")  # the token limit may cut a Chinese character in two
-        return _Text(text, Finish.LENGTH if end is None else Finish.STOP, tokens)
+        return Text(text, Finish.LENGTH if end is None else Finish.STOP, tokens)
 
-    def _defused(self, text: str) -> str:
-        """Break up special tokens: a review that quotes `<|im_end|>` must not end the customer's turn."""
-        return self.special.sub(lambda found: f"{found[0][0]} {found[0][1:]}", text) if self.special else text
+    def _encoded(self, request: Request) -> tuple[tuple[int, ...], int]:
+        """Token ids, and how many of them come before the request's last message."""
+        if not self.tokenizer.chat_template:
+            return tuple(self.tokenizer(defused(request.plain, self.special))["input_ids"]), 0
+        messages = [Message(message.role, defused(message.content, self.special)) for message in request.messages]
+        if self.fold_system:
+            messages = folded(messages)
+        ids = self._tokens(_render(self.tokenizer, messages))
+        return ids, self._shared(messages, ids) if self.shareable and len(messages) > 1 else 0
 
+    def _shared(self, messages: Sequence[Message], ids: tuple[int, ...]) -> int:
+        """How many tokens come before the last message: instructions and examples, the same for other products."""
+        try:
+            before_last = self._tokens(_render(self.tokenizer, messages[:-1], ask=False))
+        except Exception:  # a template may refuse a conversation without its last message
+            return 0
+        pairs = zip(ids[:-1], before_last, strict=False)  # the model needs at least one token to read
+        shared = sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], pairs))
+        return shared if shared >= WORTH_KEEPING_TOKENS else 0
 
-def generation(sampling: Sampling, several: bool, own: GenerationConfig) -> dict[str, Any]:
-    """What `generate` is told; None leaves a value to the model's `own`, and then to transformers (top_k 50)."""
-    samples = several or bool(own.do_sample if sampling.temperature is None else sampling.temperature)
-    temperature = sampling.temperature or None
-    if several and temperature is None:
-        temperature = own.temperature or CANDIDATES_TEMPERATURE
-    return {
-        "max_new_tokens": sampling.max_tokens,
-        "do_sample": samples,
-        "num_beams": 1,
-        "temperature": temperature,
-        "top_p": sampling.top_p,
-        "top_k": sampling.top_k,
-        "repetition_penalty": sampling.repetition_penalty,
-    }
-
-
-def _seed(rows: Sequence[_Row]) -> None:
-    """Seed torch from the rows' seeds and prompts; from the system's entropy where no seed is set."""
-    if not rows[0].group.seeded:
-        torch.seed()
-        return
-    # Prompts and indexes are mixed in, lest the second batch of one request's candidates repeat the first.
-    identity = [(row.request.sampling.seed, row.index, row.prompt_ids) for row in rows]
-    digest = hashlib.sha256(repr(identity).encode()).digest()
-    torch.manual_seed(int.from_bytes(digest[:8], "big") >> 1)
+    def _tokens(self, text: str) -> tuple[int, ...]:
+        return tuple(self.tokenizer(text, add_special_tokens=False)["input_ids"])  # the template wrote them already
 
 
 def _render(tokenizer: Any, messages: Sequence[Message], *, ask: bool = True) -> str:
@@ -421,59 +354,11 @@ def _render(tokenizer: Any, messages: Sequence[Message], *, ask: bool = True) ->
     return text
 
 
-def _folded(messages: Sequence[Message]) -> list[Message]:
-    """The system message moved into the first user message, for templates that know no system role (Gemma 2)."""
-    system = "\n\n".join(message.content for message in messages if message.role == "system")
-    rest = [message for message in messages if message.role != "system"]
-    if not system or not rest:
-        return rest
-    return [Message(rest[0].role, f"{system}\n\n{rest[0].content}"), *rest[1:]]
-
-
-def _is_out_of_memory(error: Exception) -> bool:
-    """CUDA has an exception of its own for it; the CPU allocator raises a plain RuntimeError."""
-    if isinstance(error, torch.OutOfMemoryError | MemoryError):
-        return True
-    said = str(error).lower()
-    return any(phrase in said for phrase in ("out of memory", "not enough memory", "can't allocate memory"))
-
-
-def _said(error: BaseException) -> str:
-    first = next((line for line in str(error).splitlines() if line.strip()), "")
-    return f"{type(error).__name__}: {first}" if first else type(error).__name__
-
-
-# Loading ------------------------------------------------------------------------------------------------------------
-
-
-def load(source: Path | str, device: str = "auto") -> _Runner:
-    """Load a checkpoint folder, a .gguf file (converted on first use) or a Hugging Face id.
-
-    Raises:
-        ConfigurationError: there is no such device.
-        ModelError: the model cannot be found, fetched or loaded.
-    """
-    transformers_logging.set_verbosity_error()
-    transformers_logging.disable_progress_bar()
-    place = _device(device)
-    dtype = _dtype(place)
-    if isinstance(source, Path):
-        source = _folder(source, dtype)
-    tokenizer, model = _load_pretrained(source, dtype)
-    return _runner(_placed(model, place), tokenizer, place)
-
-
-def _runner(model: Any, tokenizer: Any, place: torch.device) -> _Runner:
-    return _Runner(
-        model=model.eval(),
-        tokenizer=tokenizer,
-        device=place,
-        special=_special_pattern(tokenizer),
-        fold_system=bool(tokenizer.chat_template) and not _knows_system_role(tokenizer),
-        eos_ids=_eos_ids(model, tokenizer),
-        context=getattr(model.config.get_text_config(), "max_position_embeddings", None),
-        shareable=_keeps_plain_keys(model),
-    )
+def _eos_ids(model: Any, tokenizer: Any) -> tuple[int, ...]:
+    """Every token that ends a text; a chat model's tokenizer often names one that its generation config forgot."""
+    own = model.generation_config.eos_token_id
+    ending = [*(own if isinstance(own, list) else [own]), tokenizer.eos_token_id]
+    return tuple(dict.fromkeys(token for token in ending if token is not None))
 
 
 def _keeps_plain_keys(model: Any) -> bool:
@@ -481,160 +366,73 @@ def _keeps_plain_keys(model: Any) -> bool:
     return all(type(layer) is DynamicLayer for layer in DynamicCache(config=model.config).layers)
 
 
-def _device(name: str) -> torch.device:
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError) as error:  # torch built without CUDA answers with an AssertionError
-        raise ConfigurationError(
-            f"COPYDESK_DEVICE={name} cannot be used ({_said(error)}): set it to auto, cpu, cuda or cuda:N"
-        ) from error
-    return device
+# How a token is picked ----------------------------------------------------------------------------------------------
 
 
-def _dtype(device: torch.device) -> torch.dtype:
-    """bf16 where the hardware multiplies it; elsewhere torch emulates it, slower than fp32."""
-    if device.type == "cuda":
-        native = torch.cuda.is_bf16_supported(including_emulation=False)
-    else:
-        able = torch.cpu.get_capabilities()
-        native = any(able.get(name, False) for name in ("avx512_bf16", "amx_bf16"))
-    return torch.bfloat16 if native else torch.float32
+@dataclass(frozen=True, slots=True)
+class Picker:
+    """How the tokens of one row are picked, with nothing left open. `temperature` 0 is greedy, `top_k` 0 no limit."""
+
+    temperature: float
+    top_k: int
+    top_p: float
+    min_p: float
+    repetition_penalty: float  # applied by whoever knows the row's tokens so far
+    draws: random.Random
+
+    @property
+    def samples(self) -> bool:
+        return self.temperature > 0
 
 
-def _placed(model: Any, device: torch.device) -> Any:
-    try:
-        return model.to(device)
-    except RuntimeError as error:
-        raise ModelError(
-            f"the model does not fit on {device} ({_said(error)}): choose a smaller one, or set COPYDESK_DEVICE=cpu"
-        ) from error
+def _as_own(sampling: Sampling) -> dict[str, Any]:
+    """What `sampling` names, as a model's generation settings write it."""
+    names = ("temperature", "top_p", "top_k", "repetition_penalty")
+    given = {name: value for name in names if (value := getattr(sampling, name)) is not None}
+    return given if sampling.temperature is None else {**given, "do_sample": sampling.temperature > 0}
 
 
-def _eos_ids(model: Any, tokenizer: Any) -> tuple[int, ...]:
-    """Every token that ends a text; a chat model's tokenizer often names one that its generation config forgot."""
-    own = model.generation_config.eos_token_id
-    named = [*(own if isinstance(own, list) else [own]), tokenizer.eos_token_id]
-    return tuple(dict.fromkeys(token for token in named if token is not None))
+def _temperature(sampling: Sampling, several: bool, own: GenerationConfig) -> float:
+    """0 if the row is greedy; several candidates never are."""
+    asked = sampling.temperature
+    if asked is None and own.do_sample:
+        asked = _first(own.temperature, 1.0)
+    if not asked and several:
+        asked = own.temperature or CANDIDATES_TEMPERATURE
+    return asked or 0.0
 
 
-def _special_pattern(tokenizer: Any) -> re.Pattern[str] | None:
-    words = [token.content for token in tokenizer.added_tokens_decoder.values() if token.special]
-    words = sorted((word for word in words if len(word) > 2 and not word.isspace()), key=len, reverse=True)
-    return re.compile("|".join(map(re.escape, words))) if words else None
+def _first(*values: Any) -> Any:
+    """The first value that somebody named."""
+    return next(value for value in values if value is not None)
 
 
-def _knows_system_role(tokenizer: Any) -> bool:
-    try:
-        return "s7q" in _render(tokenizer, [Message("system", "s7q"), Message("user", "u")])
-    except Exception:  # a template refuses by raising, in whatever way it likes
-        return False
+def picked(scores: torch.Tensor, pickers: Sequence[Picker]) -> torch.Tensor:
+    """The next token ids [rows], of logits [rows, vocabulary]; each picker draws once for its row."""
+    best = scores.argmax(-1)
+    if not any(picker.samples for picker in pickers):
+        return best
 
+    def column(values: Sequence[float]) -> torch.Tensor:
+        return torch.tensor(values, device=scores.device).unsqueeze(1)
 
-def _load_pretrained(source: Path | str, dtype: torch.dtype) -> tuple[Any, Any]:
-    try:
-        return AutoTokenizer.from_pretrained(source), _whole_model(source, dtype=dtype)
-    except Exception as error:  # the library raises OSError, ValueError, KeyError, ImportError and those of safetensors
-        raise ModelError(_why_not_loaded(source, error)) from error
-
-
-def _whole_model(source: Path | str, **options: Any) -> Any:
-    """The model, unless its file lacks tensors: transformers fills those with random numbers, and only logs it."""
-    model, loaded = AutoModelForCausalLM.from_pretrained(source, output_loading_info=True, **options)
-    if missing := loaded["missing_keys"]:
-        raise ValueError(f"its weights lack {len(missing)} tensors, {min(missing)} among them")
-    return model
-
-
-def _why_not_loaded(source: Path | str, error: Exception) -> str:
-    if isinstance(source, Path):
-        return (
-            f"the checkpoint in {source} cannot be loaded ({_said(error)}): it must be complete, and of a kind that "
-            f"transformers {transformers_version} knows; download it again or set COPYDESK_MODEL to another"
-        )
-    return (
-        f"the model {source} cannot be fetched from the Hugging Face hub or loaded ({_said(error)}): check the network "
-        "and the id (HF_TOKEN for a gated model), or download the checkpoint elsewhere and set COPYDESK_MODEL to its "
-        "folder"
+    limits = [picker.top_k or scores.shape[1] for picker in pickers]
+    most = min(scores.shape[1], max(limit for limit, picker in zip(limits, pickers, strict=True) if picker.samples))
+    likeliest, ids = scores.float().topk(most)  # the likeliest comes first
+    likeliest = likeliest / column([picker.temperature or 1.0 for picker in pickers])
+    beyond = torch.arange(most, device=scores.device) >= column(limits)
+    chances = likeliest.masked_fill(beyond, -torch.inf).softmax(-1)
+    likelier = chances.cumsum(-1) - chances
+    kept = (likelier < column([picker.top_p for picker in pickers])) & (
+        chances >= chances[:, :1] * column([picker.min_p for picker in pickers])
     )
+    reached = (chances * kept).cumsum(-1)
+    draws = reached[:, -1:] * column([picker.draws.random() for picker in pickers])
+    places = (reached > draws).int().argmax(-1, keepdim=True)  # rounding may leave none: then it is the likeliest
+    samples = torch.tensor([picker.samples for picker in pickers], device=scores.device)
+    return torch.where(samples, ids.gather(1, places).squeeze(1), best)
 
 
-def _folder(path: Path, dtype: torch.dtype) -> Path:
-    if path.is_dir():
-        _refuse_incomplete(path)
-        return path
-    if path.suffix.lower() == ".gguf" and path.is_file():
-        return _converted(path, dtype)
-    raise ModelError(f"{path} is not a model: set COPYDESK_MODEL to a checkpoint folder or a .gguf file")
-
-
-def _refuse_incomplete(folder: Path) -> None:
-    if not (folder / "config.json").is_file() and (gguf := next(folder.glob("*.gguf"), None)):
-        raise ModelError(f"{folder} holds a GGUF file: set COPYDESK_MODEL to the file itself, {gguf}")
-    needed: list[tuple[str, Iterable[str]]] = [
-        ("config.json", ["config.json"]),
-        ("weights (*.safetensors)", ["*.safetensors", "pytorch_model*.bin"]),
-        ("a tokenizer (tokenizer.json)", ["tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt"]),
-    ]
-    missing = [what for what, patterns in needed if not any(any(folder.glob(pattern)) for pattern in patterns)]
-    if missing:
-        raise ModelError(
-            f"{folder} is not a complete checkpoint, it lacks {' and '.join(missing)}: copy every file of the model "
-            "into it, or set COPYDESK_MODEL to another folder"
-        )
-
-
-# GGUF ---------------------------------------------------------------------------------------------------------------
-
-
-def _converted(gguf: Path, dtype: torch.dtype) -> Path:
-    """The folder with the safetensors twin of a GGUF file, made on first use.
-
-    Reading SmolLM2's 98 MB GGUF takes transformers 24 s every time, reading its twin 0.3 s.
-    """
-    stat = gguf.stat()
-    identity = f"{stat.st_size}-{stat.st_mtime_ns}-{transformers_version}-{str(dtype).removeprefix('torch.')}"
-    target = gguf.parent / "converted" / f"{gguf.stem}-{identity}"
-    if not target.is_dir():
-        _convert(gguf, target, dtype)
-    return target
-
-
-def _convert(gguf: Path, target: Path, dtype: torch.dtype) -> None:
-    """Write the twin under another name and rename it: a folder of that name is whole, whoever else converts it too."""
-    scratch = target.with_name(f".{secrets.token_hex(4)}.tmp")
-    log.info("converting %s once, to %s", gguf, target)
-    try:
-        scratch.mkdir(parents=True)
-        _save_twin(gguf, scratch, dtype)
-        scratch.rename(target)
-    except OSError as error:
-        if target.is_dir():  # another process was faster; its twin is as good
-            return
-        raise ModelError(
-            f"{gguf} cannot be converted into {target} ({error}): make the folder writable and free "
-            f"{gguf.stat().st_size * 8 // 1_000_000} MB, or set COPYDESK_MODEL to a checkpoint folder"
-        ) from error
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
-
-
-def _save_twin(gguf: Path, folder: Path, dtype: torch.dtype) -> None:
-    unpacked = GgufConfig(dequantize=True)
-    try:
-        # Of all of transformers' progress bars only the one for GGUF tensors has no switch.
-        with contextlib.redirect_stderr(io.StringIO()):
-            tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
-            model = _whole_model(gguf.parent, gguf_file=gguf.name, quantization_config=unpacked, dtype=dtype)
-    except Exception as error:  # as in _load_pretrained
-        raise ModelError(
-            f"{gguf} cannot be read by transformers {transformers_version} ({_said(error)}): if a package is missing "
-            "run pip install '.[worker]', otherwise set COPYDESK_MODEL to a checkpoint folder of this model"
-        ) from error
-    tokenizer.save_pretrained(folder)
-    model.save_pretrained(folder)
-    mode = (folder / "config.json").stat().st_mode
-    for weights in folder.glob("*.safetensors"):  # written readable by their owner alone, whatever the umask
-        weights.chmod(mode)
+def only(tokens: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+    """Logits shaped like `scores` that leave each row one token; `tokens` are ids [rows]."""
+    return torch.full_like(scores, -torch.inf).scatter_(1, tokens.unsqueeze(1), 0.0)

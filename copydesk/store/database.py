@@ -60,14 +60,16 @@ class Database:
         @sa.event.listens_for(engine, "connect")
         def _configure(connection: Any, _record: Any) -> None:
             connection.isolation_level = None  # we send BEGIN ourselves, below
-            for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
+            for pragma in ("journal_mode=WAL", "synchronous=NORMAL"):
                 connection.execute(f"PRAGMA {pragma}")
 
         @sa.event.listens_for(engine, "begin")
         def _begin(connection: sa.Connection) -> None:
+            options = connection.get_execution_options()
+            # A migration rebuilds tables that others point to. Within a transaction SQLite overlooks this pragma.
+            connection.exec_driver_sql(f"PRAGMA foreign_keys={'OFF' if options.get('rebuilds') else 'ON'}")
             # A reader that turns writer midway cannot wait its turn in SQLite: writers say so at once.
-            writes = connection.get_execution_options().get("writes", False)
-            connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+            connection.exec_driver_sql("BEGIN IMMEDIATE" if options.get("writes") else "BEGIN")
 
         return engine
 
@@ -79,17 +81,22 @@ class Database:
     @contextmanager
     def write(self) -> Iterator[sa.Connection]:
         """One transaction that writes: committed at the end, rolled back on any error."""
-        with (
-            self._translated(),
-            self._engine.connect().execution_options(writes=True) as connection,
-            connection.begin(),
-        ):
+        with self._transaction(writes=True) as connection:
             yield connection
 
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:
         """One transaction that only reads."""
-        with self._translated(), self._engine.connect() as connection, connection.begin():
+        with self._transaction() as connection:
+            yield connection
+
+    @contextmanager
+    def _transaction(self, **options: bool) -> Iterator[sa.Connection]:
+        with (
+            self._translated(),
+            self._engine.connect().execution_options(**options) as connection,
+            connection.begin(),
+        ):
             yield connection
 
     @contextmanager
@@ -124,11 +131,13 @@ class Database:
     def migrate(self) -> None:
         """Bring the tables up to date; does nothing when they are."""
         config = self._alembic()
-        with self.write() as connection:
+        with self._transaction(writes=True, rebuilds=True) as connection:
             if not self.is_sqlite:  # two deployments at once migrate one after the other
                 connection.execute(sa.text("SELECT pg_advisory_xact_lock(620060001)"))
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
+            if self.is_sqlite and (broken := connection.exec_driver_sql("PRAGMA foreign_key_check").first()):
+                raise StoreUnavailable(f"{self}: a row of {broken[0]} would point to nowhere: restore a backup")
 
     def check(self) -> None:
         """Raises StoreUnavailable when the database cannot be reached or its tables are not up to date."""

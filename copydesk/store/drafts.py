@@ -27,7 +27,7 @@ class Claimed:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What the desk made of one draft. `status` is READY, HELD or FAILED."""
+    """What the desk made of one draft. `status` is READY, HELD or FAILED; `choices` only a batch request has."""
 
     draft: int
     status: Status
@@ -39,6 +39,7 @@ class Outcome:
     sampling: Mapping[str, Any] | None = None
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    choices: Sequence[Mapping[str, Any]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,23 +79,38 @@ def claim(connection: sa.Connection, run: int, chunk: int, *, token: str, lease_
 
     Drafts whose product was edited since they were planned become stale first, and their successors are taken.
     """
-    mine = sa.and_(drafts.c.run_id == run, drafts.c.chunk == chunk)
-    supersede(connection, sa.and_(mine, drafts.c.state == Status.PENDING.value))
+    supersede(connection, _waits(run, chunk))
+    query = (
+        sa.select(drafts.c.id, drafts.c.attempt, products.c.sku, products.c.facts)
+        .join(products)
+        .where(taken(connection, run, chunk, token=token, lease_seconds=lease_seconds))
+        .order_by(drafts.c.id)
+    )
+    return [Claimed(row.id, row.sku, Facts.from_json(row.facts), row.attempt) for row in connection.execute(query)]
+
+
+def taken(
+    connection: sa.Connection, run: int, chunk: int, *, token: str, lease_seconds: float
+) -> sa.ColumnElement[bool]:
+    """Lease every waiting draft of a chunk; which ones this worker now holds, as a condition."""
     connection.execute(
         sa.update(drafts)
-        .where(mine, drafts.c.state == Status.PENDING.value)
+        .where(_waits(run, chunk))
         .values(
             state=Status.WRITING.value, lease_token=token, lease_until=now(lease_seconds), attempt=drafts.c.attempt + 1
         )
     )
     connection.execute(sa.update(runs).where(runs.c.id == run, runs.c.started_at.is_(None)).values(started_at=now()))
-    query = (
-        sa.select(drafts.c.id, drafts.c.attempt, products.c.sku, products.c.facts)
-        .join(products)
-        .where(mine, drafts.c.lease_token == token, drafts.c.state == Status.WRITING.value)
-        .order_by(drafts.c.id)
+    return sa.and_(
+        drafts.c.run_id == run,
+        drafts.c.chunk == chunk,
+        drafts.c.lease_token == token,
+        drafts.c.state == Status.WRITING.value,
     )
-    return [Claimed(row.id, row.sku, Facts.from_json(row.facts), row.attempt) for row in connection.execute(query)]
+
+
+def _waits(run: int, chunk: int) -> sa.ColumnElement[bool]:
+    return sa.and_(drafts.c.run_id == run, drafts.c.chunk == chunk, drafts.c.state == Status.PENDING.value)
 
 
 def renew(connection: sa.Connection, token: str, lease_seconds: float) -> int:
@@ -119,46 +135,42 @@ def settle(connection: sa.Connection, token: str, outcomes: Sequence[Outcome]) -
     """Write outcomes, each on condition: the lease is still this worker's and the facts are the ones it read."""
     ids = [outcome.draft for outcome in outcomes]
     lock_products(connection, products.c.id.in_(sa.select(drafts.c.product_id).where(drafts.c.id.in_(ids))), read=True)
-    outcomes = sorted(outcomes, key=lambda outcome: outcome.draft)
-    facts_now = sa.select(products.c.facts_hash).where(products.c.id == drafts.c.product_id).scalar_subquery()
-    accepted = [
-        outcome.draft
-        for outcome in outcomes
-        if connection.execute(
-            sa.update(drafts)
-            .where(
-                drafts.c.id == outcome.draft,
-                drafts.c.state == Status.WRITING.value,
-                drafts.c.lease_token == token,
-                drafts.c.facts_hash == facts_now,
-            )
-            .values(
-                state=outcome.status.value,
-                outcome=outcome.status.value,
-                text=outcome.text.replace("\0", ""),  # PostgreSQL stores no NUL
-                reasons=_as_json(outcome.reasons),
-                asks=outcome.asks,
-                model=outcome.model,
-                prompt=outcome.prompt,
-                sampling=outcome.sampling,
-                prompt_tokens=outcome.prompt_tokens,
-                completion_tokens=outcome.completion_tokens,
-                lease_token=None,
-                lease_until=None,
-                settled_at=now(),
-            )
-        ).rowcount
-    ]
-    dropped = [outcome.draft for outcome in outcomes if outcome.draft not in accepted]
-    stale = (
-        supersede(
-            connection,
-            sa.and_(drafts.c.id.in_(dropped), drafts.c.lease_token == token, drafts.c.state == Status.WRITING.value),
-        )
-        if dropped
-        else 0
+    mine = sa.and_(drafts.c.id.in_(ids), drafts.c.lease_token == token, drafts.c.state == Status.WRITING.value)
+    still_true = sa.or_(drafts.c.product_id.is_(None), drafts.c.facts_hash == products.c.facts_hash)
+    acceptable = (
+        sa.select(drafts.c.id)
+        .outerjoin(products, products.c.id == drafts.c.product_id)
+        .where(mine, still_true)
+        .order_by(drafts.c.id)  # in one order for everybody who locks drafts
+        .with_for_update(of=drafts)
     )
-    return Settled(frozenset(accepted), stale, len(dropped) - stale)
+    accepted = frozenset(connection.scalars(acceptable))
+    rows = {outcome.draft: _row(outcome) for outcome in outcomes if outcome.draft in accepted}
+    if rows:
+        fixed: dict[str, Any] = {"lease_token": None, "lease_until": None, "settled_at": now()}
+        columns: dict[str, Any] = {name: sa.bindparam(name) for name in _row(outcomes[0]) if name != "draft"}
+        update = sa.update(drafts).where(drafts.c.id == sa.bindparam("draft")).values(**fixed, **columns)
+        connection.execute(update, [rows[draft] for draft in sorted(rows)])
+    dropped = len(set(ids)) - len(accepted)
+    stale = supersede(connection, mine) if dropped else 0
+    return Settled(accepted, stale, dropped - stale)
+
+
+def _row(outcome: Outcome) -> dict[str, Any]:
+    return {
+        "draft": outcome.draft,
+        "state": outcome.status.value,
+        "outcome": outcome.status.value,
+        "text": _storable(outcome.text),
+        "choices": outcome.choices,
+        "reasons": _as_json(outcome.reasons),
+        "asks": outcome.asks,
+        "model": outcome.model,
+        "prompt": outcome.prompt,
+        "sampling": outcome.sampling,
+        "prompt_tokens": outcome.prompt_tokens,
+        "completion_tokens": outcome.completion_tokens,
+    }
 
 
 def supersede(connection: sa.Connection, which: sa.ColumnElement[bool]) -> int:
@@ -211,7 +223,7 @@ def return_expired(connection: sa.Connection, max_attempts: int) -> tuple[int, i
     free = sa.select(drafts.c.id).where(expired).order_by(drafts.c.id).limit(RETURNED_AT_ONCE)
     ids = list(connection.scalars(free.with_for_update(skip_locked=True)))
     expired = sa.and_(drafts.c.id.in_(ids), drafts.c.state == Status.WRITING.value)
-    reason = Reason("attempts.used_up", f"the worker stopped {max_attempts} times while writing this product")
+    reason = Reason("attempts.used_up", f"the worker stopped {max_attempts} times while it worked on this")
     failed = connection.execute(
         sa.update(drafts)
         .where(expired, drafts.c.attempt >= max_attempts)
@@ -301,7 +313,11 @@ def decide(connection: sa.Connection, draft: int, to: Status, *, by: str, text: 
     words = {} if text is None else {"text": text, "model_text": sa.func.coalesce(drafts.c.model_text, drafts.c.text)}
     moved = connection.execute(
         sa.update(drafts)
-        .where(drafts.c.id == draft, drafts.c.state.in_([state.value for state in allowed]))
+        .where(
+            drafts.c.id == draft,
+            drafts.c.state.in_([state.value for state in allowed]),
+            drafts.c.product_id.is_not(None),  # of a batch request nobody decides anything
+        )
         .values(state=to.value, decided_by=by, decided_at=now(), **words)
     ).rowcount
     if not moved:
@@ -314,7 +330,7 @@ def approve_all(connection: sa.Connection, run: int, *, by: str) -> int:
     """Approve every ready draft of a run; returns how many."""
     return connection.execute(
         sa.update(drafts)
-        .where(drafts.c.run_id == run, drafts.c.state == Status.READY.value)
+        .where(drafts.c.run_id == run, drafts.c.state == Status.READY.value, drafts.c.product_id.is_not(None))
         .values(state=Status.APPROVED.value, decided_by=by, decided_at=now())
     ).rowcount
 
@@ -326,7 +342,16 @@ def open_ones(connection: sa.Connection) -> int:
 
 
 def _as_json(reasons: Sequence[Reason]) -> list[dict[str, str]]:
-    return [{"code": reason.code, "message": reason.message, "span": reason.span} for reason in reasons]
+    """They quote texts."""
+    return [
+        {"code": reason.code, "message": _storable(reason.message), "span": _storable(reason.span)}
+        for reason in reasons
+    ]
+
+
+def _storable(text: str) -> str:
+    """PostgreSQL stores no NUL, and nobody half a surrogate pair; models write both."""
+    return text.replace("\0", "").encode("utf-8", "replace").decode()
 
 
 def _draft(row: sa.Row[Any]) -> Draft:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from copydesk.errors import NotFound
-from copydesk.model import DESCRIPTION, OPEN, Status
+from copydesk.model import CATALOG, DESCRIPTION, OPEN, REPLIES, Status, Telemetry
 from copydesk.store.products import insert_ignoring_twins, insert_selected
 from copydesk.store.tables import chunks, drafts, live_texts, now, products, runs, shops
 
@@ -30,6 +30,7 @@ class Order:
         skus: only these products; None for all.
         everything: also products whose facts and recipe have not changed.
         limit: at most this many products.
+        lane: who waits for it.
     """
 
     run_key: str
@@ -40,6 +41,7 @@ class Order:
     skus: Sequence[str] | None = None
     limit: int | None = None
     auto_publish: bool = False
+    lane: str = CATALOG
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,15 @@ class Bell(NamedTuple):
     chunk: int
     shop: str
     rings: int
+    kind: str = DESCRIPTION
+    lane: str = CATALOG
+
+
+class Asked(NamedTuple):
+    """How a run's copy is made, and who waits for it."""
+
+    recipe: Mapping[str, Any]
+    lane: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +79,7 @@ class Run:
     id: int
     shop: str
     kind: str
+    lane: str
     run_key: str
     state: str
     queued: int
@@ -91,45 +103,98 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Detail:
-    """How a run stands: chunks by state, the last settled draft, leases that ran out, refusals by reason code."""
+    """How a run stands: chunks by state, the last settled draft, leases that ran out, refusals by reason code.
+
+    `telemetry` is that of all its chunks together.
+    """
 
     chunks: Mapping[str, int]
     last_settled_at: datetime | None
     lapsed: int
     reasons: Mapping[str, int]
+    telemetry: Telemetry
 
 
 def plan(connection: sa.Connection, shop_id: int, order: Order) -> Planned:
     """Write the run, its drafts and its chunks, server-side; a run key used before gives that run again."""
+    opened = open_run(
+        connection, shop_id, DESCRIPTION, order.run_key, order.recipe, lane=order.lane, auto_publish=order.auto_publish
+    )
+    if not opened.created:
+        return opened
+    chosen = _chosen(shop_id, order).subquery()
+    queued = fill(connection, opened.run, _drafts_of(chosen, order))
+    return Planned(opened.run, created=True, queued=queued, skipped=_skipped(connection, opened.run, chosen))
+
+
+def open_run(
+    connection: sa.Connection,
+    shop_id: int,
+    kind: str,
+    run_key: str,
+    recipe: Mapping[str, Any],
+    *,
+    lane: str,
+    auto_publish: bool = False,
+) -> Planned:
+    """Write a run without drafts; a run key used before gives that run again.
+
+    If somebody waits for it by now, what is left of it goes first from here on.
+    """
     made = connection.scalar(
         insert_ignoring_twins(connection, runs)
         .values(
             shop_id=shop_id,
-            kind=DESCRIPTION,
-            run_key=order.run_key,
+            kind=kind,
+            run_key=run_key,
             state=RUNNING,
-            recipe=dict(order.recipe),
-            auto_publish=order.auto_publish,
+            recipe=dict(recipe),
+            auto_publish=auto_publish,
+            lane=lane,
             queued=0,
             created_at=now(),
         )
         .returning(runs.c.id)
     )
-    if made is None:
-        twin = connection.execute(
-            sa.select(runs.c.id, runs.c.queued).where(
-                runs.c.shop_id == shop_id, runs.c.kind == DESCRIPTION, runs.c.run_key == order.run_key
-            )
-        ).one()
-        return Planned(twin.id, created=False, queued=twin.queued, skipped={})
-    run = int(made)
-    chosen = _chosen(shop_id, order).subquery()
-    queued = _add_drafts(connection, run, chosen, order)
+    if made is not None:
+        return Planned(int(made), created=True, queued=0, skipped={})
+    twin = connection.execute(
+        sa.select(runs.c.id, runs.c.queued).where(
+            runs.c.shop_id == shop_id, runs.c.kind == kind, runs.c.run_key == run_key
+        )
+    ).one()
+    if lane == REPLIES:
+        connection.execute(sa.update(runs).where(runs.c.id == twin.id, runs.c.state == RUNNING).values(lane=lane))
+    return Planned(twin.id, created=False, queued=twin.queued, skipped={})
+
+
+def fill(connection: sa.Connection, run: int, query: sa.Select[Any]) -> int:
+    """Give a new run its drafts, by a query that names their columns, and its chunks; returns how many drafts.
+
+    A run without any is ended.
+    """
+    begun: dict[str, sa.ColumnElement[Any]] = {
+        "run_id": sa.literal(run),
+        "state": sa.literal(Status.PENDING.value),
+        "text": sa.literal(""),
+        "reasons": sa.literal([], drafts.c.reasons.type),
+        **{name: sa.literal(0) for name in ("attempt", "asks", "prompt_tokens", "completion_tokens")},
+        "created_at": now(),
+    }
+    queued = insert_selected(
+        connection, drafts, query.add_columns(*[value.label(name) for name, value in begun.items()])
+    )
     _add_chunks(connection, run)
     connection.execute(sa.update(runs).where(runs.c.id == run).values(queued=queued))
     if queued == 0:
         finalize(connection, run)
-    return Planned(run, created=True, queued=queued, skipped=_skipped(connection, run, chosen))
+    return queued
+
+
+def chunk_of(order_by: sa.ColumnElement[Any], chunk_size: int) -> sa.ColumnElement[int]:
+    """The chunk of each row of a query."""
+    place = sa.func.row_number().over(order_by=order_by) - 1
+    return place // sa.literal(chunk_size)
 
 
 def _chosen(shop_id: int, order: Order) -> sa.Select[Any]:
@@ -179,28 +244,16 @@ def _chosen(shop_id: int, order: Order) -> sa.Select[Any]:
     return query if order.skus is None else query.where(products.c.sku.in_(order.skus))
 
 
-def _add_drafts(connection: sa.Connection, run: int, chosen: sa.Subquery, order: Order) -> int:
-    place = sa.func.row_number().over(order_by=chosen.c.id) - 1
-    values = {
-        "run_id": sa.literal(run),
-        "chunk": place // sa.literal(order.chunk_size),
-        "product_id": chosen.c.id,
-        "kind": sa.literal(DESCRIPTION),
-        "language": chosen.c.language,
-        "state": sa.literal(Status.PENDING.value),
-        "facts_hash": chosen.c.facts_hash,
-        "recipe_hash": chosen.c.recipe_hash,
-        "text": sa.literal(""),
-        "reasons": sa.literal([], drafts.c.reasons.type),
-        "attempt": sa.literal(0),
-        "asks": sa.literal(0),
-        "prompt_tokens": sa.literal(0),
-        "completion_tokens": sa.literal(0),
-        "created_at": now(),
-    }
-    due = sa.select(*[value.label(name) for name, value in values.items()]).where(chosen.c.why == "due")
-    due = due.order_by(chosen.c.id).limit(order.limit)
-    return insert_selected(connection, drafts, due)
+def _drafts_of(chosen: sa.Subquery, order: Order) -> sa.Select[Any]:
+    due = sa.select(
+        chunk_of(chosen.c.id, order.chunk_size).label("chunk"),
+        chosen.c.id.label("product_id"),
+        sa.literal(DESCRIPTION).label("kind"),
+        chosen.c.language,
+        chosen.c.facts_hash,
+        chosen.c.recipe_hash,
+    )
+    return due.where(chosen.c.why == "due").order_by(chosen.c.id).limit(order.limit)
 
 
 def _add_chunks(connection: sa.Connection, run: int) -> None:
@@ -226,11 +279,12 @@ def _skipped(connection: sa.Connection, run: int, chosen: sa.Subquery) -> dict[s
     return {str(why): int(number) for why, number in connection.execute(query)}
 
 
-def claim_bells(connection: sa.Connection, limit: int) -> list[Bell]:
-    """Chunks to ring now: at most `limit` rung ones in all, shops taking turns."""
+def claim_bells(connection: sa.Connection, limit: int, lane: str = CATALOG) -> list[Bell]:
+    """Chunks of a lane to ring now: at most `limit` rung ones of it in all, shops taking turns."""
     if connection.dialect.name == "postgresql":  # two relays count one after the other
         connection.execute(sa.text("SELECT pg_advisory_xact_lock(620060002)"))
-    rung = connection.scalar(sa.select(sa.func.count()).select_from(chunks).where(chunks.c.state == RUNG)) or 0
+    of_lane = sa.select(sa.func.count()).select_from(chunks.join(runs)).where(runs.c.lane == lane)
+    rung = connection.scalar(of_lane.where(chunks.c.state == RUNG)) or 0
     if rung >= limit:
         return []
     turn = sa.func.row_number().over(
@@ -239,7 +293,7 @@ def claim_bells(connection: sa.Connection, limit: int) -> list[Bell]:
     waiting = (  # the rung ones have had their turn
         sa.select(chunks.c.run_id, chunks.c.number, chunks.c.state, turn.label("turn"))
         .join(runs, runs.c.id == chunks.c.run_id)
-        .where(chunks.c.state.in_([WAITING, RUNG]))
+        .where(chunks.c.state.in_([WAITING, RUNG]), runs.c.lane == lane)
         .subquery()
     )
     chosen = (
@@ -254,9 +308,12 @@ def claim_bells(connection: sa.Connection, limit: int) -> list[Bell]:
         .values(state=RUNG, rung_at=now(), rings=chunks.c.rings + 1)
         .returning(chunks.c.run_id, chunks.c.number, chunks.c.rings)
     ).all()
-    shop_of = sa.select(runs.c.id, shops.c.name).join(shops).where(runs.c.id.in_({row.run_id for row in claimed}))
-    shop = {row.id: row.name for row in connection.execute(shop_of)}
-    return sorted(Bell(row.run_id, row.number, shop[row.run_id], row.rings) for row in claimed)
+    ids = {row.run_id for row in claimed}
+    of = connection.execute(sa.select(runs.c.id, shops.c.name, runs.c.kind).join(shops).where(runs.c.id.in_(ids)))
+    run = {row.id: row for row in of}
+    return sorted(
+        Bell(row.run_id, row.number, run[row.run_id].name, row.rings, run[row.run_id].kind, lane) for row in claimed
+    )
 
 
 def unring(connection: sa.Connection, bells: Sequence[Bell]) -> None:
@@ -290,6 +347,14 @@ def close_chunks(connection: sa.Connection, only: tuple[int, int] | None = None)
     if only is not None:
         query = query.where(chunks.c.run_id == only[0], chunks.c.number == only[1])
     return connection.execute(query.values(state=DONE)).rowcount
+
+
+def add_telemetry(connection: sa.Connection, run: int, chunk: int, telemetry: Telemetry) -> None:
+    """What one go at a chunk cost, on top of the goes before."""
+    mine = sa.and_(chunks.c.run_id == run, chunks.c.number == chunk)
+    before = connection.scalar(sa.select(chunks.c.telemetry).where(mine).with_for_update())
+    together = Telemetry(**before) + telemetry if before else telemetry
+    connection.execute(sa.update(chunks).where(mine).values(telemetry=together.as_json()))
 
 
 def finalize(connection: sa.Connection, run: int) -> bool:
@@ -337,7 +402,12 @@ def detail(connection: sa.Connection, run: int) -> Detail:
     )
     codes = Counter(reason["code"] for reasons in refused for reason in reasons)
     by_state = {str(row[0]): int(row[1]) for row in chunk_states}
-    return Detail(by_state, last, lapsed or 0, dict(codes.most_common()))
+    return Detail(by_state, last, lapsed or 0, dict(codes.most_common()), _telemetry(connection, run))
+
+
+def _telemetry(connection: sa.Connection, run: int) -> Telemetry:
+    told = sa.select(chunks.c.telemetry).where(chunks.c.run_id == run, chunks.c.telemetry.is_not(None))
+    return sum((Telemetry(**one) for one in connection.scalars(told) if one), Telemetry())
 
 
 def key_is_used(connection: sa.Connection, shop: str, run_key: str) -> bool:
@@ -346,12 +416,12 @@ def key_is_used(connection: sa.Connection, shop: str, run_key: str) -> bool:
     return connection.execute(query).first() is not None
 
 
-def recipe(connection: sa.Connection, run: int) -> tuple[str, Mapping[str, Any]]:
-    """The shop's name and how the run's copy is made. Raises NotFound."""
-    row = connection.execute(sa.select(shops.c.name, runs.c.recipe).join(shops).where(runs.c.id == run)).one_or_none()
+def asked(connection: sa.Connection, run: int) -> Asked:
+    """What a worker has to know of a run. Raises NotFound."""
+    row = connection.execute(sa.select(runs.c.recipe, runs.c.lane).where(runs.c.id == run)).one_or_none()
     if row is None:
         raise NotFound(f"there is no run {run}: `copydesk status` lists them")
-    return row.name, row.recipe
+    return Asked(row.recipe, row.lane)
 
 
 def find(connection: sa.Connection, run: int) -> Run:
@@ -382,7 +452,7 @@ def latest(connection: sa.Connection, limit: int = 20, only: int | None = None) 
     }
     return [
         Run(
-            row.id, row.shop, row.kind, row.run_key, row.state, row.queued, row.recipe,
+            row.id, row.shop, row.kind, row.lane, row.run_key, row.state, row.queued, row.recipe,
             counts.get(row.id, {}), row.outcomes or outcomes.get(row.id, {}), *spent.get(row.id, (0, 0)),
             row.created_at, row.started_at, row.finished_at,
         )

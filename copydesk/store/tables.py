@@ -8,7 +8,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
-from copydesk.model import OPEN
+from copydesk.model import CATALOG, OPEN
 
 
 class UtcDateTime(sa.types.TypeDecorator[datetime]):
@@ -51,6 +51,7 @@ def _now_on_postgresql(element: now, compiler: Any, **kw: Any) -> str:
 
 
 Json = sa.JSON().with_variant(postgresql.JSONB(), "postgresql")
+AsWritten = sa.JSON(none_as_null=True)  # any text at all; JSONB takes neither NUL nor half a surrogate pair
 Id = sa.BigInteger().with_variant(sa.Integer(), "sqlite")  # SQLite numbers rows by itself for INTEGER only
 
 metadata = sa.MetaData(
@@ -131,6 +132,7 @@ runs = sa.Table(
     sa.Column("state", sa.Text, nullable=False),  # running, finished
     sa.Column("recipe", Json, nullable=False),
     sa.Column("auto_publish", sa.Boolean, nullable=False),
+    sa.Column("lane", sa.Text, nullable=False, server_default=CATALOG),
     sa.Column("queued", sa.Integer, nullable=False),
     sa.Column("outcomes", Json),  # counts, written once, when the run ends
     _moment("created_at", always=True),
@@ -153,6 +155,7 @@ chunks = sa.Table(
     sa.Column("state", sa.Text, nullable=False),  # waiting, rung, done
     sa.Column("rings", sa.Integer, nullable=False),
     _moment("rung_at"),
+    sa.Column("telemetry", Json),
 )
 sa.Index(
     "ix_chunks_open",
@@ -163,13 +166,26 @@ sa.Index(
     postgresql_where=chunks.c.state != "done",
 )
 
+batch_requests = sa.Table(
+    "batch_requests",
+    metadata,
+    _id(),
+    sa.Column("run_id", Id, sa.ForeignKey("runs.id"), nullable=False),
+    sa.Column("number", sa.Integer, nullable=False),  # of its line in the file
+    sa.Column("custom_id", sa.Text),
+    sa.Column("body", AsWritten),  # what is asked; none where `error` says why it cannot be
+    sa.Column("error", AsWritten),
+    sa.UniqueConstraint("run_id", "number"),
+)
+
 drafts = sa.Table(
     "drafts",
     metadata,
     _id(),
     sa.Column("run_id", Id, sa.ForeignKey("runs.id"), nullable=False),
     sa.Column("chunk", sa.Integer, nullable=False),
-    sa.Column("product_id", Id, sa.ForeignKey("products.id"), nullable=False),
+    sa.Column("product_id", Id, sa.ForeignKey("products.id")),  # or
+    sa.Column("batch_request_id", Id, sa.ForeignKey("batch_requests.id")),
     sa.Column("kind", sa.Text, nullable=False),
     sa.Column("language", sa.Text, nullable=False),
     sa.Column("state", sa.Text, nullable=False),
@@ -178,6 +194,7 @@ drafts = sa.Table(
     sa.Column("recipe_hash", sa.Text, nullable=False),
     sa.Column("text", sa.Text, nullable=False),
     sa.Column("model_text", sa.Text),  # the model's own words, once a person has edited them
+    sa.Column("choices", AsWritten),  # of a batch request: the texts, and why each ended
     sa.Column("reasons", Json, nullable=False),
     sa.Column("attempt", sa.Integer, nullable=False),
     sa.Column("asks", sa.Integer, nullable=False),
@@ -195,6 +212,7 @@ drafts = sa.Table(
     sa.Index(None, "run_id", "chunk", "state"),
     sa.Index(None, "run_id", "state"),
     sa.Index(None, "product_id", "kind", "recipe_hash"),
+    sa.Index(None, "batch_request_id", unique=True),
 )
 _is_open = drafts.c.state.in_([sa.literal_column(f"'{state.value}'") for state in sorted(OPEN)])
 sa.Index(

@@ -4,12 +4,10 @@ On import a shop erases what a blank cell stands for and leaves alone what has n
 and a text that is blank is not written at all.
 """
 
-import contextlib
 import csv
 import json
 import re
-import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -18,6 +16,7 @@ from typing import TextIO
 from copydesk.errors import InputError
 from copydesk.markup import to_html, to_plain
 from copydesk.model import Dialect, LiveText, TextFormat
+from producer.files import whole
 
 FORMATS = ("shopify", "woocommerce", "jsonl")
 
@@ -46,23 +45,12 @@ def write(rows: Iterable[LiveText], path: Path, file_format: str) -> ExportRepor
     if file_format not in FORMATS:
         raise InputError(f"unknown format {file_format!r}: use one of {', '.join(FORMATS)}")
     try:
-        with _whole(path) as stream:
+        with whole(path) as stream:
             return _write_json(rows, stream) if file_format == "jsonl" else _write_csv(rows, stream, file_format)
     except OSError as error:
         raise InputError(
             f"{path} cannot be written ({error.strerror}): check the folder and its permissions"
         ) from error
-
-
-@contextlib.contextmanager
-def _whole(path: Path) -> Iterator[TextIO]:
-    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    try:
-        with beside.open("x", encoding="utf-8", newline="") as stream:
-            yield stream
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 def _write_json(rows: Iterable[LiveText], stream: TextIO) -> ExportReport:

@@ -5,4 +5,5 @@ from typing import Annotated
 import typer
 
 Shop = Annotated[str, typer.Option("--shop", help="The shop's name.")]
+Urgent = Annotated[bool, typer.Option("--urgent", help="Somebody waits for it: it goes before the catalog's runs.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]

@@ -1,14 +1,16 @@
-"""`copydesk describe`, `status` and `watch`: ask for copy and see how it goes."""
+"""`copydesk describe`, `batch`, `status` and `watch`: ask for text and see how it goes."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from producer.commands import AsJson, Shop
+from producer.commands import AsJson, Shop, Urgent
 
 
 def add_to(app: typer.Typer) -> None:
     app.command()(describe)
+    app.command()(batch)
     app.command()(status)
     app.command()(watch)
 
@@ -25,13 +27,16 @@ def describe(
     limit: Annotated[int | None, typer.Option(min=1, help="At most this many products.")] = None,
     key: Annotated[str | None, typer.Option(help="Run key: a second run with the same key is the first one.")] = None,
     wait: Annotated[bool, typer.Option("--wait", help="Watch the run to its end.")] = False,
+    urgent: Urgent = False,
     as_json: AsJson = False,
 ) -> None:
     """Enqueue descriptions for a shop's catalog."""
+    from copydesk.engine.base import Lane
     from copydesk.jobs import descriptions
     from producer import asking, report, watching
     from producer.opening import ledger
 
+    lane = Lane.REPLIES if urgent else Lane.CATALOG
     with ledger() as (settings, database):
         planned = descriptions.plan(
             database,
@@ -43,11 +48,40 @@ def describe(
             candidates=candidates,
             limit=limit,
             auto_publish=settings.shop(shop).auto_publish,
+            lane=lane,
         )
-        asking.ring(settings, database, planned)
+        asking.ring(settings, database, planned, lane)
         run = watching.watch(database, planned.run, quiet=as_json) if wait else watching.find(database, planned.run)
     report.show_planned(planned, run, as_json=as_json)
     raise typer.Exit(1 if run.outcomes.get("failed") else 0)
+
+
+def batch(
+    requests: Annotated[Path, typer.Argument(metavar="IN", help="Chat completions as an OpenAI Batch input file.")],
+    answers: Annotated[Path, typer.Argument(metavar="OUT", help="The Batch output file; written when all is done.")],
+    wait: Annotated[
+        bool, typer.Option("--wait/--no-wait", help="Watch to the end and write OUT, or only enqueue.")
+    ] = True,
+    urgent: Urgent = False,
+    as_json: AsJson = False,
+) -> None:
+    """Answer a file of chat requests through the queue. The same command again takes up where it stopped."""
+    from copydesk.engine.base import Lane
+    from producer import asking, batching, report, watching
+    from producer.opening import ledger
+
+    lane = Lane.REPLIES if urgent else Lane.CATALOG
+    batching.check_paths(requests, answers)
+    with ledger() as (settings, database):
+        planned = batching.plan(database, settings, requests, lane)
+        run = watching.find(database, planned.run)
+        if not run.finished_at:
+            asking.ring(settings, database, planned, Lane(run.lane))
+        if wait and not run.finished_at:
+            run = watching.watch(database, planned.run, quiet=as_json)
+        written = batching.write(database, run.id, answers) if run.finished_at else None
+    report.show_batch(planned, run, written, answers, as_json=as_json)
+    raise typer.Exit(1 if written and written.failed else 0)
 
 
 def status(

@@ -7,15 +7,35 @@ from pathlib import Path
 import psycopg
 import pytest
 import sqlalchemy as sa
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from databases import Ledger, PostgreSQL, product
 
 from copydesk.errors import ConfigurationError, StoreUnavailable
-from copydesk.store import Database, products
+from copydesk.model import Telemetry
+from copydesk.store import Database, drafts, products, runs
 from copydesk.store.tables import metadata
 
 PROJECT = Path(__file__).parent.parent.parent
+
+OLD_LEDGER = """\
+INSERT INTO shops VALUES (1, 'demo', '2026-03-10 02:00:00.000000');
+INSERT INTO products VALUES (1, 1, 'mug', 'en',
+  '{"title": "Mug", "brand": "", "category": "", "attributes": [], "language": "en"}', 'hash', 'plain', 'jsonl', '{}',
+  '2026-03-10 02:00:00.000000');
+INSERT INTO runs (id, shop_id, kind, run_key, state, recipe, auto_publish, queued, outcomes, created_at)
+  VALUES (1, 1, 'description', 'night', 'finished', '{}', FALSE, 1, '{"ready": 1}', '2026-03-10 02:00:00.000000');
+INSERT INTO chunks VALUES (1, 0, 'done', 1, '2026-03-10 02:00:00.000000');
+INSERT INTO drafts (id, run_id, chunk, product_id, kind, language, state, outcome, facts_hash, recipe_hash, text,
+  reasons, attempt, asks, prompt_tokens, completion_tokens, created_at)
+  VALUES (1, 1, 0, 1, 'description', 'en', 'published', 'ready', 'hash', 'recipe', 'new text', '[]', 1, 1, 10, 20,
+  '2026-03-10 02:00:00.000000');
+INSERT INTO live_texts VALUES (1, 1, 'description', 1, FALSE, 'old text', 'imported', FALSE, NULL, NULL, 'import',
+  '2026-03-10 02:00:00.000000');
+INSERT INTO live_texts VALUES (2, 1, 'description', 2, TRUE, 'new text', 'draft', FALSE, 1, 1, 'ann',
+  '2026-03-10 02:00:00.000000')"""
+"""A published text, as the first version of the tables kept it."""
 
 
 def test_migrating_an_empty_database_makes_exactly_the_tables_of_the_code(empty_url: str) -> None:
@@ -45,6 +65,31 @@ def test_the_one_open_draft_and_the_one_live_text_are_unique_in_the_database_its
     for name, words in {"uq_drafts_open": ("pending", "writing"), "uq_live_texts_current": ("current",)}.items():
         condition = next(str(value) for key, value in found[name]["dialect_options"].items() if key.endswith("_where"))
         assert all(word in condition for word in words)
+
+
+def test_a_database_of_the_version_before_is_brought_up_to_date_with_all_it_holds(empty_url: str) -> None:
+    """SQLite rebuilds the drafts, to which live texts point."""
+    database = Database(empty_url)
+    config = database._alembic()
+    with database.write() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        for statement in OLD_LEDGER.split(";\n"):
+            connection.exec_driver_sql(statement)
+
+    database.migrate()
+    database.check()
+
+    with database.read() as connection:
+        run = runs.find(connection, 1)
+        (draft,) = drafts.listed(connection)
+        assert (run.lane, run.kind, run.outcomes) == ("catalog", "description", {"ready": 1})
+        assert (draft.sku, draft.text, draft.state.value) == ("mug", "new text", "published")
+        assert runs.detail(connection, 1).telemetry == Telemetry()
+        assert connection.execute(sa.text("SELECT draft_id FROM live_texts WHERE version = 2")).scalar() == 1
+    with pytest.raises(sa.exc.IntegrityError), database.write() as connection:  # the foreign keys are kept again
+        connection.exec_driver_sql("UPDATE live_texts SET draft_id = 99")
+    database.close()
 
 
 def test_migrating_twice_changes_nothing(empty_url: str) -> None:

@@ -1,5 +1,7 @@
 """Leases: claimed once, settled on condition, replaced when stale, returned when they run out."""
 
+from dataclasses import replace
+
 import pytest
 from databases import Ledger, Meanwhile, at_once, outcome, product, some
 
@@ -266,8 +268,10 @@ def test_one_text_that_a_database_cannot_hold_does_not_cost_the_others_their_out
     """A byte-level model can write NUL, which PostgreSQL refuses: three attempts, and the whole chunk would fail."""
     claimed = ledger.claim(run)
     bad, *good = claimed
+    words = "a\x00b\ud83e"
+    quoted = replace(outcome(bad, Status.HELD, text=words), reasons=(Reason("shape", f"says {words}", words),))
 
-    ledger.settle(outcome(bad, Status.HELD, text="a\x00b"), *map(outcome, good))
+    ledger.settle(quoted, *map(outcome, good))
 
     assert sorted(ledger.states()) == ["held", "ready", "ready", "ready"]
 

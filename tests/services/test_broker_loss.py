@@ -9,7 +9,8 @@ SKUS = [f"stool-{number}" for number in range(6)]
 
 
 def test_a_worker_outlives_its_broker_with_a_chunk_in_hand_and_the_run_finishes(open_desk: OpenDesk) -> None:
-    desk = open_desk(chunk_size=3, chunks_in_flight=1, max_chunks_in_broker=1, visibility_timeout_seconds=2)
+    one_by_one = {"chunk_size": 3, "batch_size": 1, "chunks_in_flight": 1, "max_chunks_in_broker": 1}
+    desk = open_desk(**one_by_one, visibility_timeout_seconds=2)
     desk.start_broker()
     beat = desk.start_beat()
     worker = desk.start_worker(gossip=True)  # as deployments start it: gossip meets the lost connection too

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 import stat
 import urllib.error
 import urllib.request
@@ -46,7 +47,7 @@ def listening_addresses(port: int) -> set[str]:
 
 def test_flower_tells_how_a_chunk_goes_behind_a_login_of_its_own(open_desk: OpenDesk, tmp_path: Path) -> None:
     port = free_port()
-    desk = open_desk(flower_port=port)
+    desk = open_desk(flower_port=port, batch_size=1)  # one after the other: there is time to look
     desk.start_broker()
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
@@ -75,10 +76,12 @@ def test_flower_tells_how_a_chunk_goes_behind_a_login_of_its_own(open_desk: Open
     assert "/7 ok, 0 held, " in seen["result"]
     assert "Stool" not in json.dumps(seen), "no customer data"
     until("it is done", lambda: chunk().get("state") == "SUCCESS")
-    assert chunk()["result"].strip("'") == "6/7 ok, 0 held, 1 failed"
+    counts, _, figures = chunk()["result"].strip("'").partition(" | ")
+    assert counts == "6/7 ok, 0 held, 1 failed"
+    assert re.fullmatch(r"\d+ tok/s, batch \d+/1, wait \d+\.\d s", figures)
 
     queues = {queue["name"] for queue in get_json(port, "/api/queues/length", login)["active_queues"]}
-    assert {"catalog", "upkeep"} <= queues
+    assert {"catalog", "replies", "upkeep"} <= queues
     page = get(port, "/broker", login)[1]
     assert "catalog" in page
     assert "upkeep" in page

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import databases
 import pytest
+from answering import Answering
 from databases import Ledger
 from engines import in_thread
 
@@ -14,8 +15,9 @@ from copydesk.engine.base import Completion, Deliver, Finish, Request
 from copydesk.engine.hosted import HostedEngine
 from copydesk.engine.scripted import Behaviour, ScriptedBackend
 from copydesk.errors import ConfigurationError, NotFound, StoreUnavailable
-from copydesk.jobs import descriptions
-from copydesk.jobs.descriptions import Recipe, Tally, plan, sampling_for, write_chunk
+from copydesk.jobs import chunks, descriptions
+from copydesk.jobs.chunks import Tally
+from copydesk.jobs.descriptions import Recipe, plan, sampling_for, write_chunk
 from copydesk.model import Dialect, Facts, Product, Status, TextFormat
 from copydesk.settings import Rules, Sampling, Settings, Shop
 from copydesk.store import Database, drafts
@@ -51,25 +53,6 @@ def scripted() -> Iterator[Callable[..., HostedEngine]]:
         engine.close()
 
 
-class Answering:
-    """An engine that answers within submit(), as its function says; keeps every request."""
-
-    model = "answering"
-
-    def __init__(self, answer: Callable[[Request], Sequence[Completion]]) -> None:
-        self.asked: list[Request] = []
-        self._answer = answer
-
-    def submit(self, requests: Sequence[Request], deliver: Deliver) -> None:
-        self.asked += requests
-        for request in requests:
-            for completion in self._answer(request):
-                deliver(completion)
-
-    def close(self) -> None:
-        pass
-
-
 def copy(request: Request) -> str:
     """A text that the guards let pass, with the volume where the facts have one."""
     facts = request.messages[-1].content
@@ -101,16 +84,17 @@ def order(ledger: Ledger, key: str = "night", **values: object) -> int:
 def written(
     ledger: Ledger, engine: object, run: int, chunk: int = 0, lease_seconds: float = 60
 ) -> tuple[Tally, list[str]]:
+    """The tally, and the counts of what was told; test_chunks.py looks at the figures behind them."""
     told: list[str] = []
     tally = write_chunk(
         ledger.database,
-        engine,
+        Settings().model_copy(update={"lease_seconds": lease_seconds}),
+        engine,  # type: ignore[arg-type]
         run,
         chunk,
-        lease_seconds=lease_seconds,
-        progress=told.append,  # type: ignore[arg-type]
+        told.append,
     )
-    return tally, told
+    return tally, [line.partition(" | ")[0] for line in told]
 
 
 def test_a_chunk_is_written_and_the_run_ended(ledger: Ledger, scripted: Callable[..., HostedEngine]) -> None:
@@ -119,7 +103,7 @@ def test_a_chunk_is_written_and_the_run_ended(ledger: Ledger, scripted: Callable
 
     tally, told = written(ledger, scripted(), run)
 
-    assert str(tally) == told[-1] == "5/5 ok, 0 held, 0 failed"
+    assert str(tally).partition(" | ")[0] == told[-1] == "5/5 ok, 0 held, 0 failed"
     found = ledger.drafts()
     assert {draft.state for draft in found} == {Status.READY}
     assert "Enamel Mug 3" in found[2].text
@@ -378,7 +362,7 @@ def test_whatever_stops_the_writing_lets_go_of_the_chunk(ledger: Ledger, error: 
 
 
 def test_a_progress_that_raises_lets_go_of_the_chunk(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(descriptions, "TELL_EVERY_SECONDS", 0.0)
+    monkeypatch.setattr(chunks, "TELL_EVERY_SECONDS", 0.0)
     ledger.take_in(*map(mug, range(1, 3)))
     run = order(ledger)
 
@@ -388,11 +372,11 @@ def test_a_progress_that_raises_lets_go_of_the_chunk(ledger: Ledger, monkeypatch
     with pytest.raises(ConnectionError):
         write_chunk(
             ledger.database,
+            Settings(lease_seconds=3600),
             Answering(lambda request: [good(request)]),
             run,
             0,
-            lease_seconds=3600,
-            progress=stop,
+            stop,
         )
     states = ledger.states()
     assert ledger.return_expired() == (states.count("writing"), 0)
@@ -417,8 +401,8 @@ def test_a_ledger_that_went_away_does_not_hide_why_the_writing_stopped(
 
 
 def test_progress_is_told_while_the_chunk_is_written(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(descriptions, "TELL_EVERY_SECONDS", 0.0)
-    monkeypatch.setattr(descriptions, "SETTLE_AT_MOST_EVERY_SECONDS", 0.0)
+    monkeypatch.setattr(chunks, "TELL_EVERY_SECONDS", 0.0)
+    monkeypatch.setattr(chunks, "SETTLE_AT_MOST_EVERY_SECONDS", 0.0)
     ledger.take_in(*map(mug, range(1, 4)))
 
     _, told = written(ledger, Answering(lambda request: [good(request)]), order(ledger))
@@ -429,7 +413,7 @@ def test_progress_is_told_while_the_chunk_is_written(ledger: Ledger, monkeypatch
 def test_what_is_ready_is_written_down_before_the_chunk_is_done(
     ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(descriptions, "SETTLE_AT_MOST_EVERY_SECONDS", 0.01)
+    monkeypatch.setattr(chunks, "SETTLE_AT_MOST_EVERY_SECONDS", 0.01)
     ledger.take_in(mug(1), mug(2))
     run = order(ledger)
     seen: list[str] = []
@@ -458,7 +442,7 @@ def test_what_is_ready_is_written_down_before_the_chunk_is_done(
 
 
 def test_a_lease_is_renewed_while_the_model_works(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(descriptions, "SETTLE_AT_MOST_EVERY_SECONDS", 0.01)
+    monkeypatch.setattr(chunks, "SETTLE_AT_MOST_EVERY_SECONDS", 0.01)
     ledger.take_in(mug())
     run = order(ledger)
     renewed = threading.Event()
@@ -652,6 +636,7 @@ def test_no_later_ask_is_cooler_than_the_one_before(temperature: float | None) -
 def test_a_run_planned_for_another_model_is_refused_by_name(ledger: Ledger) -> None:
     ledger.take_in(databases.product())
     planned = descriptions.plan(ledger.database, Settings(model="a/one"), ledger.shop, "key")
-    descriptions.check_recipe(ledger.database, Settings(model="a/one"), planned.run)
-    with pytest.raises(ConfigurationError, match=r"planned for a/one .* this worker has a/two"):
-        descriptions.check_recipe(ledger.database, Settings(model="a/two"), planned.run)
+    engine = Answering(lambda request: [good(request)])
+    with pytest.raises(ConfigurationError, match=r"planned for a/one .* this worker has smollm2"):
+        written(ledger, engine, planned.run)
+    assert ledger.states() == ["pending"]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from copydesk.model import Facts, Reason, Status
+from copydesk.model import Facts, Reason, Status, Telemetry
 from copydesk.store.drafts import Draft
 from copydesk.store.products import Imported
 from copydesk.store.runs import Detail, Planned, Run
@@ -18,9 +18,14 @@ from producer.importing import Taken
 
 START = datetime(2026, 3, 10, 2, 0, tzinfo=UTC)
 RUN = Run(
-    id=7, shop="acme", kind="description", run_key="nightly 2026-03-10 02:00", state="running", queued=50,
-    recipe={"model": "tiny"}, counts={"ready": 28, "held": 3, "pending": 19}, outcomes={"ready": 28, "held": 3},
-    prompt_tokens=900, completion_tokens=600, created_at=START, started_at=START, finished_at=None,
+    id=7, shop="acme", kind="description", lane="catalog", run_key="nightly 2026-03-10 02:00", state="running",
+    queued=50, recipe={"model": "tiny"}, counts={"ready": 28, "held": 3, "pending": 19},
+    outcomes={"ready": 28, "held": 3}, prompt_tokens=900, completion_tokens=600, created_at=START, started_at=START,
+    finished_at=None,
+)  # fmt: skip
+TELEMETRY = Telemetry(
+    completions=64, completion_tokens=1700, queue_seconds=25.6, wall_seconds=20.0, busy_seconds=10.0,
+    sequence_seconds=410.0, width=48,
 )  # fmt: skip
 ENDED = replace(RUN, state="finished", outcomes={"ready": 46, "held": 4}, finished_at=START + timedelta(seconds=20))
 DRAFT = Draft(
@@ -131,11 +136,12 @@ def test_a_plan_says_what_comes_next(planned: Planned, run: Run, line: str, caps
 
 
 def test_a_run_that_is_stuck_says_so(capsys: pytest.CaptureFixture[str]) -> None:
-    report.show_run(RUN, Detail({"rung": 1, "done": 2}, START, 4, {"shape.length": 3}), as_json=False)
+    report.show_run(RUN, Detail({"rung": 1, "done": 2}, START, 4, {"shape.length": 3}, TELEMETRY), as_json=False)
     shown = capsys.readouterr().out
     assert "stuck: 4 drafts with a worker that stopped" in shown
     assert "refused for: 3 shape.length" in shown
     assert "chunks: 1 rung, 2 done" in shown
+    assert "a chunk on average: 85 tok/s, batch 41/48, wait 0.4 s" in shown
 
 
 def test_a_run_as_json_has_every_outcome_even_those_that_are_zero(capsys: pytest.CaptureFixture[str]) -> None:

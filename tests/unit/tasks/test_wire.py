@@ -6,26 +6,34 @@ from typing import Any
 
 import pytest
 
+from copydesk.engine.base import Lane
 from copydesk.errors import ConfigurationError
 from copydesk.settings import Nightly, Settings
 from tasks import app as tasks_app
-from tasks import desk, flower, names, work
+from tasks import bells, desk, flower, names, work
 from tasks.app import configured, make_app, transport_options
 
 
 @pytest.fixture
 def conf() -> dict[str, Any]:
-    return configured(Settings(chunks_in_flight=5, visibility_timeout_seconds=30))
+    return configured(Settings(chunks_in_flight=5, replies_in_flight=3, visibility_timeout_seconds=30))
 
 
 def test_every_task_of_the_app_has_an_explicit_name_and_a_declared_queue(conf: dict[str, Any]) -> None:
     queues = {queue.name for queue in conf["task_queues"]}
-    assert queues == {"catalog", "upkeep"}
+    assert queues == {"catalog", "replies", "upkeep"}
     ours = {name for name in tasks_app.app.tasks if not name.startswith("celery.")}
-    assert ours == set(names.ROUTES) == {"copydesk.describe_chunk", "copydesk.sweep", "copydesk.nightly"}
+    chunks = {"copydesk.describe_chunk", "copydesk.batch_chunk"}
+    assert ours == set(names.ROUTES) == {*chunks, "copydesk.sweep", "copydesk.nightly"}
     for name in ours:
         assert tasks_app.app.amqp.router.route({}, name)["queue"].name in queues
-    assert names.ROUTES[names.DESCRIBE_CHUNK] == {"queue": "catalog"}, "bulk work has a queue of its own"
+    for name in chunks:
+        assert names.ROUTES[name] == {"queue": "catalog"}, "bulk work has a queue of its own"
+
+
+def test_a_runs_lane_is_the_queue_its_chunks_are_rung_on(conf: dict[str, Any]) -> None:
+    assert {lane.value for lane in Lane} == set(bells.QUEUES) <= {queue.name for queue in conf["task_queues"]}
+    assert set(bells.TASK_OF_KIND.values()) <= set(names.ROUTES)
 
 
 def test_a_queue_that_nobody_declared_is_refused_and_not_made(conf: dict[str, Any]) -> None:
@@ -55,7 +63,7 @@ def test_messages_are_json_and_acknowledged_late_and_results_go_nowhere(conf: di
 
 def test_one_process_holds_exactly_as_many_messages_as_it_has_threads(conf: dict[str, Any]) -> None:
     assert conf["worker_pool"] == "threads"
-    assert (conf["worker_concurrency"], conf["worker_prefetch_multiplier"]) == (5, 1)
+    assert (conf["worker_concurrency"], conf["worker_prefetch_multiplier"]) == (5 + 3 + 1, 1)
 
 
 def test_a_lost_broker_is_waited_for_for_ever(conf: dict[str, Any]) -> None:

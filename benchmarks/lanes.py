@@ -1,0 +1,114 @@
+"""How long a reply takes while bulk work saturates the engine, and what that costs the bulk, by width of its batch.
+
+    .venv/bin/python benchmarks/lanes.py [--widths 16,32,48,96] [--replies 30] [--seed 1]
+
+A reply is one urgent product, 30 new tokens, from planning it to its row in the database, through broker and worker.
+First on an idle system, then with a bulk run of enough products for the whole measurement. The bulk's own throughput is
+taken without replies first, over the same time.
+"""
+
+import argparse
+import statistics
+import time
+from typing import Any
+
+import workload
+from installation import Desk, Installation, databases, installation
+
+from copydesk.store import runs
+
+IDLE_REPLIES = 20
+PAUSE_SECONDS = 1.0
+"""Between the end of one reply and the next."""
+WARM_SECONDS = 6.0
+"""Until a bulk run has filled the batch."""
+BULK = 3000
+REPLY_TOKENS = 30
+BULK_TOKENS = 80
+
+
+def reply(desk: Desk, sku: str) -> float:
+    """Seconds from planning one urgent product to its settled row."""
+    settings = desk.settings
+    desk.settings = settings.model_copy(
+        update={"sampling": settings.sampling.model_copy(update={"max_tokens": REPLY_TOKENS})}
+    )
+    began = time.perf_counter()
+    run = desk.plan(skus=[sku], lane="replies")
+    desk.ring()
+    desk.settings = settings
+    while not desk.finished(run):
+        time.sleep(0.005)
+    return time.perf_counter() - began
+
+
+def replies(desk: Desk, skus: list[str]) -> list[float]:
+    taken = []
+    for sku in skus:
+        taken.append(reply(desk, sku))
+        time.sleep(PAUSE_SECONDS)
+    return taken
+
+
+def settled(desk: Desk, run: int) -> int:
+    with desk.database.read() as connection:
+        return runs.find(connection, run).settled
+
+
+def rate(desk: Desk, run: int, began: tuple[int, float]) -> float:
+    """Items/s of a run since `began`, a count and a moment."""
+    return (settled(desk, run) - began[0]) / (time.perf_counter() - began[1])
+
+
+def measure(installed: Installation, url: str, width: int | None, count: int, seed: int) -> dict[str, Any]:
+    own: dict[str, object] = {"max_asks": 1, "sampling__max_tokens": BULK_TOKENS}
+    if width:
+        own["batch_size"] = width
+    made = workload.products(BULK + count + IDLE_REPLIES + 10, seed)
+    skus = [product.sku for product in made]
+    with installed.worker(url, **own) as desk:
+        desk.take_in(made)
+        urgent = iter(skus[BULK:])
+        reply(desk, next(urgent))
+        idle = replies(desk, [next(urgent) for _ in range(IDLE_REPLIES)])
+        run = desk.plan(skus=skus[:BULK])
+        desk.ring()
+        time.sleep(WARM_SECONDS)
+        began = settled(desk, run), time.perf_counter()
+        seconds = count * (PAUSE_SECONDS + 1.0)
+        time.sleep(seconds)
+        alone = rate(desk, run, began)
+        began = settled(desk, run), time.perf_counter()
+        loaded = replies(desk, [next(urgent) for _ in range(count)])
+        shared = rate(desk, run, began)
+        if settled(desk, run) >= BULK - 100:
+            raise SystemExit("the bulk run ended before the measurement did: raise BULK")
+    return {
+        "width": width or "default",
+        "idle p50 s": statistics.median(idle),
+        "loaded p50 s": statistics.median(loaded),
+        "p50 ratio": statistics.median(loaded) / statistics.median(idle),
+        "p99 ratio": sorted(loaded)[-1 - len(loaded) // 100] / statistics.median(idle),
+        "bulk items/s": alone,
+        "with replies": shared,
+        "bulk kept": shared / alone,
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--widths", default="16,32,48,96")
+    parser.add_argument("--replies", type=int, default=30)
+    parser.add_argument("--seed", type=int, default=1)
+    arguments = parser.parse_args()
+    rows = []
+    with installation() as installed:
+        for width in map(int, arguments.widths.split(",")):
+            with databases(installed.folder / f"width-{width}", ["sqlite"]) as urls:
+                rows.append(measure(installed, urls["sqlite"], width, arguments.replies, arguments.seed))
+                print(rows[-1], flush=True)
+    workload.report("lanes", rows, seed=arguments.seed, replies=arguments.replies)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,317 @@
+"""Who is admitted to the batch, and when."""
+
+import time
+from typing import Any
+
+import pytest
+
+from copydesk.engine.backend import Prompt, Row
+from copydesk.engine.base import Lane, Message, Request
+from copydesk.engine.scheduling import REPLIES_WIDTH, Scheduler
+from copydesk.settings import Sampling
+
+MAX_TOKENS = 10
+
+
+def row(
+    id: str = "row",
+    tokens: int = 5,
+    *,
+    lane: Lane = Lane.CATALOG,
+    shared: int = 0,
+    candidates: int = 1,
+    **sampling: Any,
+) -> Row:
+    """A row that takes up `tokens` and MAX_TOKENS more."""
+    asked = Sampling(**{"max_tokens": MAX_TOKENS, **sampling})
+    request = Request(id, (Message("user", id),), "", asked, candidates, lane)
+    return Row(request, 0, Prompt(tokens, None, shared), 0.0)
+
+
+def reply(id: str = "reply", tokens: int = 5, **options: Any) -> Row:
+    return row(id, tokens, lane=Lane.REPLIES, **options)
+
+
+def scheduler(*waiting: Row, width: int = 4, capacity: int | None = None, static: bool = False) -> Scheduler:
+    made = Scheduler(width, capacity, static=static)
+    for one in waiting:
+        made.put(one)
+    return made
+
+
+def ids(rows: list[Row]) -> list[str]:
+    return [row.request.id for row in rows]
+
+
+def end_all(scheduler: Scheduler) -> None:
+    for one in list(scheduler.running):
+        scheduler.leave(one)
+
+
+# Lanes and width
+
+
+def test_rows_are_admitted_in_the_order_they_came_until_the_width_is_full() -> None:
+    made = scheduler(*(row(str(number)) for number in range(6)))
+    assert ids(made.admit()) == ["0", "1", "2", "3"]
+    assert made.admit() == []
+    assert (made.waits, len(made.running)) == (2, 4)
+
+
+def test_an_end_makes_room_for_the_next() -> None:
+    made = scheduler(*(row(str(number)) for number in range(6)))
+    _, second, _, _ = made.admit()
+    made.leave(second)
+    assert ids(made.admit()) == ["4"]
+
+
+def test_replies_come_before_the_catalog_rows_that_came_before_them() -> None:
+    made = scheduler(row("bulk"), reply("reply"), reply("reply too"))
+    assert ids(made.admit()) == ["reply", "reply too", "bulk"]
+
+
+def test_a_reply_is_admitted_though_the_width_is_full_of_bulk() -> None:
+    made = scheduler(*(row(str(number)) for number in range(9)))
+    made.admit()
+    made.put(reply())
+    assert ids(made.admit()) == ["reply"]
+    assert ids(made.admit()) == []
+
+
+def test_replies_do_not_use_up_the_catalogs_width() -> None:
+    made = scheduler(*(reply(str(number)) for number in range(6)), *(row(f"bulk {number}") for number in range(6)))
+    assert len(made.admit()) == 6 + 4
+
+
+def test_replies_have_a_width_of_their_own() -> None:
+    made = scheduler(*(reply(str(number)) for number in range(REPLIES_WIDTH + 3)))
+    assert len(made.admit()) == REPLIES_WIDTH
+    end_all(made)
+    assert len(made.admit()) == 3
+
+
+# The budget of tokens
+
+
+def test_rows_are_admitted_while_they_fit_at_their_longest() -> None:
+    made = scheduler(*(row(str(number), 40) for number in range(4)), capacity=200)  # of which bulk may have 175
+    assert ids(made.admit()) == ["0", "1", "2"]
+    assert sum(made.running.values()) == 150
+
+
+def test_a_row_that_does_not_fit_holds_up_those_behind_it() -> None:
+    """Otherwise a long row would wait for as long as short ones keep coming."""
+    made = scheduler(row("short", 50), row("long", 120), row("short too", 5), capacity=200)
+    assert ids(made.admit()) == ["short"]
+
+
+def test_bulk_leaves_room_for_a_reply() -> None:
+    made = scheduler(*(row(str(number), 15) for number in range(40)), width=100, capacity=800)
+    assert sum(one.most_tokens for one in made.admit()) == 700
+    made.put(reply(tokens=90))
+    assert ids(made.admit()) == ["reply"]
+
+
+def test_a_reply_waits_when_replies_took_all_the_room() -> None:
+    made = scheduler(*(reply(str(number), 90) for number in range(3)), capacity=200)
+    assert ids(made.admit()) == ["0", "1"]
+    end_all(made)
+    assert ids(made.admit()) == ["2"]
+
+
+def test_a_row_alone_always_runs() -> None:
+    """What is too large even for that was refused before, or shrink() set the budget below it."""
+    assert ids(scheduler(row("large", 500), row("next"), capacity=100).admit()) == ["large"]
+
+
+def test_no_budget_is_no_limit() -> None:
+    made = scheduler(*(row(str(number), 10**6) for number in range(3)))
+    assert len(made.admit()) == 3
+    assert made.refusal(row(tokens=10**9)) == ""
+
+
+@pytest.mark.parametrize(("lane", "largest"), [(Lane.CATALOG, 175), (Lane.REPLIES, 200)])
+def test_a_row_that_could_never_run_is_refused_by_name(lane: Lane, largest: int) -> None:
+    made = scheduler(capacity=200)
+    assert made.refusal(row(tokens=largest - MAX_TOKENS, lane=lane)) == ""
+    refusal = made.refusal(row(tokens=largest - MAX_TOKENS + 1, lane=lane))
+    assert f"{largest - MAX_TOKENS + 1} tokens and max_tokens asks for 10 more" in refusal
+    assert f"memory for {largest}" in refusal
+    assert "COPYDESK_SAMPLING__MAX_TOKENS" in refusal
+
+
+# Out of memory
+
+
+def test_after_running_out_of_memory_half_as_much_runs() -> None:
+    made = scheduler(*(row(str(number)) for number in range(8)), width=8)
+    ran = made.admit()
+    assert made.shrink() == ran
+    assert made.capacity_tokens == sum(one.most_tokens for one in ran) // 2
+    assert (made.waits, made.running) == (8, {})
+    assert ids(made.admit()) == ["0", "1", "2"]  # an eighth of the half is kept free for replies
+
+
+def test_what_ran_out_of_memory_comes_before_what_waited() -> None:
+    made = scheduler(*(row(str(number)) for number in range(6)))
+    made.admit()
+    made.shrink()
+    assert ids(list(made.waiting[Lane.CATALOG])) == ["0", "1", "2", "3", "4", "5"]
+
+
+def test_shrinking_ends_with_one_row_at_a_time() -> None:
+    made = scheduler(*(row(str(number)) for number in range(8)), width=8)
+    sizes = []
+    while len(made.admit()) > 1:
+        sizes.append(len(made.running))
+        made.shrink()
+    assert sizes == [8, 3]
+    assert ids(list(made.running)) == ["0"]
+
+
+def test_when_one_row_alone_was_too_large_the_budget_is_restored() -> None:
+    made = scheduler(row("0"), row("1"), capacity=500)
+    made.admit()
+    made.shrink()
+    assert made.capacity_tokens == 15
+    made.restore()
+    assert made.capacity_tokens == 500
+
+
+def test_shrinking_puts_each_row_back_into_its_lane() -> None:
+    made = scheduler(row("bulk"), reply("reply"), reply("reply too"))
+    made.admit()
+    made.shrink()
+    assert ids(list(made.waiting[Lane.REPLIES])) == ["reply", "reply too"]
+    assert ids(list(made.waiting[Lane.CATALOG])) == ["bulk"]
+
+
+# Leaving
+
+
+def test_a_row_may_leave_wherever_it_stands() -> None:
+    running, waiting, late = row("running"), row("waiting"), reply("reply")
+    made = scheduler(running, waiting, width=1)
+    made.admit()
+    made.put(late)
+    assert made.everything() == [running, late, waiting]
+    for one in (running, waiting, late):
+        made.leave(one)
+    assert made.everything() == []
+    assert made.admit() == []
+
+
+def test_rows_are_told_apart_though_they_are_alike() -> None:
+    twins = [row("twin"), row("twin")]
+    made = scheduler(*twins)
+    made.leave(twins[1])
+    assert made.everything() == [twins[0]]
+    assert made.everything()[0] is twins[0]
+
+
+def test_clearing_takes_what_waits_and_leaves_what_runs() -> None:
+    made = scheduler(row("runs"), row("waits"), width=1)
+    made.admit()
+    made.put(reply("reply"))
+    assert ids(made.clear_waiting()) == ["reply", "waits"]
+    assert ids(made.everything()) == ["runs"]
+    assert made.waits == 0
+
+
+# Static batches
+
+
+def batch(*waiting: Row, width: int = 4, capacity: int | None = None) -> list[str]:
+    return sorted(ids(scheduler(*waiting, width=width, capacity=capacity, static=True).admit()))
+
+
+def test_nothing_joins_a_static_batch_before_all_of_it_has_ended() -> None:
+    made = scheduler(*(row(str(number)) for number in range(5)), width=2, static=True)
+    first, second = made.admit()
+    made.put(reply())
+    made.leave(first)
+    assert made.admit() == []
+    made.leave(second)
+    assert ids(made.admit()) == ["reply"]
+    end_all(made)
+    assert ids(made.admit()) == ["2", "3"]
+
+
+def test_replies_have_a_static_batch_to_themselves() -> None:
+    assert batch(row("bulk"), reply("reply"), reply("reply too")) == ["reply", "reply too"]
+
+
+def test_the_oldest_row_is_always_in_the_batch() -> None:
+    assert "oldest" in batch(row("oldest", 50), *(row(str(number), 10) for number in range(9)))
+
+
+def test_the_oldest_row_is_in_the_batch_though_the_budget_holds_only_one() -> None:
+    assert batch(row("oldest", 50), *(row(str(number), 40) for number in range(9)), capacity=110) == ["oldest"]
+
+
+def test_rows_of_similar_length_share_a_batch() -> None:
+    waiting = [row("b1", 20), row("a", 5), row("c", 90), row("b2", 22), row("d", 100), row("b3", 19)]
+    assert batch(*waiting, width=3) == ["b1", "b2", "b3"]
+
+
+def test_only_the_tokens_that_a_prompt_has_to_itself_are_padded() -> None:
+    waiting = [row("a", 100, shared=90), row("b", 101, shared=60), row("c", 30, shared=19), row("d", 140, shared=99)]
+    assert batch(*waiting, width=2) == ["a", "c"]
+
+
+def test_a_batch_is_full_when_enough_wait_even_if_lengths_differ() -> None:
+    assert batch(row("a", 5), row("b", 90), row("c", 91), width=3) == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"temperature": 0.0},
+        {"max_tokens": 11},
+        {"top_p": 0.5},
+        {"seed": 3},
+        {"candidates": 2},
+    ],
+)
+def test_rows_of_other_sampling_wait_for_their_own_batch(other: dict[str, Any]) -> None:
+    warm = {"temperature": 0.7}
+    waiting = [row("warm", 5, **warm), row("other", 5, **{**warm, **other}), row("warm too", 9, **warm)]
+    assert batch(*waiting) == ["warm", "warm too"]
+
+
+def test_rows_with_different_seeds_share_a_batch() -> None:
+    assert batch(row("a", 5, seed=1), row("b", 5, seed=2), row("unseeded", 5)) == ["a", "b"]
+
+
+def test_a_static_batch_that_ran_out_of_memory_comes_back_smaller() -> None:
+    made = scheduler(*(row(str(number)) for number in range(8)), width=8, static=True)
+    made.admit()
+    made.shrink()
+    assert len(made.admit()) == 3
+    end_all(made)
+    assert len(made.admit()) == 3
+
+
+def test_every_row_has_its_turn() -> None:
+    made = scheduler(*(row(str(number), 5 + number * 7 % 50) for number in range(50)), width=7, static=True)
+    turns = []
+    while admitted := made.admit():
+        assert len(admitted) <= 7
+        turns += ids(admitted)
+        end_all(made)
+    assert sorted(turns, key=int) == [str(number) for number in range(50)]
+
+
+# Size
+
+
+def test_ten_thousand_rows_go_through_quickly() -> None:
+    made = scheduler(*(row(str(number)) for number in range(10_000)), width=64, capacity=100_000)
+    began = time.process_time()
+    turns = 0
+    while admitted := made.admit():
+        turns += 1
+        for one in admitted:
+            made.leave(one)
+    assert turns == 157
+    assert time.process_time() - began < 5
