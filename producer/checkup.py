@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 
 from copydesk import settings as copydesk_settings
-from copydesk.engine import models
-from copydesk.engine import open as opening
+from copydesk.engine import choosing, models
 from copydesk.errors import CopydeskError
 from copydesk.settings import Settings
 from copydesk.store import Database, drafts, products
@@ -101,13 +100,13 @@ def engine(settings: Settings) -> Check:
     if settings.engine == "scripted":
         return Check("engine", "scripted: it writes no real copy", "unset COPYDESK_ENGINE")
     try:
-        chosen = opening.choices(settings)[0]
+        chosen = choosing.choices(settings)[0]
     except CopydeskError as error:
         return Check("engine", "unknown", str(error))
     packages = PACKAGES[chosen.backend]
     missing = [name for name in packages if importlib.util.find_spec(name.replace("-", "_")) is None]
     if missing:
-        remedy = f"pip install '.[{opening.EXTRAS[chosen.backend]}]' (a machine that only asks for work needs none)"
+        remedy = f"pip install '.[{choosing.EXTRAS[chosen.backend]}]' (a machine that only asks for work needs none)"
         return Check("engine", f"{chosen.backend} ({chosen.why}): {' and '.join(missing)} not installed", remedy)
     installed = ", ".join(f"{name} {version(name)}" for name in packages)
     where = settings.openai.base_url if chosen.backend == "openai" else gpus()

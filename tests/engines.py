@@ -24,7 +24,10 @@ class ThreadHost:
     def _run(self) -> None:
         with self._theirs, suppress(OSError):  # killed at once
             self._theirs.send(Opened(self.backend.model))
-            Loop(self.backend, self._theirs).run()
+            loop = Loop(self.backend, self._theirs)
+            loop.run()
+            for row in loop.scheduler.running:  # a backend may be used again by the next test
+                self.backend.remove(row)
         self.backend.close()
 
     def kill(self) -> str:
@@ -35,6 +38,6 @@ class ThreadHost:
         return "ended"
 
 
-def in_thread(open_backend: Callable[[], Backend], **options: float) -> HostedEngine:
+def in_thread(open_backend: Callable[[], Backend]) -> HostedEngine:
     """An engine whose loop runs in a thread."""
-    return HostedEngine(lambda: ThreadHost(open_backend()), **options)
+    return HostedEngine(lambda: ThreadHost(open_backend()))

@@ -96,7 +96,7 @@ class Backend(Protocol):
 
     @property
     def static(self) -> bool:
-        """A step runs a whole batch of rows to their ends, and all rows of a batch are sampled alike."""
+        """A step runs a whole batch of rows to their ends; all have one repetition_penalty."""
 
     def read(self, request: Request) -> Prompt:
         """Raises PromptRefused."""

@@ -30,8 +30,10 @@ def main() -> None:
         pipe.send(NotOpened(error))
         return
     pipe.send(Opened(backend.model))
-    Loop(backend, pipe).run()
-    backend.close()
+    try:
+        Loop(backend, pipe).run()
+    finally:
+        backend.close()
 
 
 def die_with(parent: int) -> None:

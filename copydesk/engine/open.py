@@ -1,14 +1,12 @@
-"""From settings to a running engine; the only place that knows which backends there are, and which is best here."""
+"""From settings to a running engine; the only place that knows every backend."""
 
-import ctypes
-import importlib.util
 import logging
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 from copydesk.engine.backend import Backend
+from copydesk.engine.choosing import EXTRAS, choices, not_for_openvino
 from copydesk.engine.hosted import ChildProcess, HostedEngine
 from copydesk.engine.models import KNOWN, resolve
 from copydesk.engine.scripted import ScriptedBackend
@@ -16,17 +14,6 @@ from copydesk.errors import ConfigurationError, CopydeskError, ModelError
 from copydesk.settings import OPENAI_KEY, Settings
 
 log = logging.getLogger(__name__)
-
-EXTRAS = {"transformers": "worker", "openvino": "openvino", "vllm": "vllm", "openai": "openai"}
-"""The extra of the package that brings each backend."""
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """A backend to try, and why."""
-
-    backend: str
-    why: str
 
 
 def open_engine(settings: Settings, on_broken: Callable[[str], None] = lambda _why: None) -> HostedEngine:
@@ -39,24 +26,6 @@ def open_engine(settings: Settings, on_broken: Callable[[str], None] = lambda _w
         ModelError: the model cannot be found or loaded.
     """
     return HostedEngine(lambda: ChildProcess(settings), hang_seconds=settings.engine_hang_seconds, on_broken=on_broken)
-
-
-def choices(settings: Settings) -> list[Choice]:
-    """The backends that can run the model here, best first; one, where the settings name it. Raises ModelError."""
-    if settings.engine != "auto":
-        return [Choice(settings.engine, "COPYDESK_ENGINE names it")]
-    source = resolve(settings.model, settings.models)
-    if settings.device not in ("auto", "cpu") or (settings.device == "auto" and cuda_devices()):
-        fallback = Choice("transformers", "a GPU is there, and vllm is not installed")
-        return [Choice("vllm", "a GPU is there, and vllm is installed"), fallback] if _installed("vllm") else [fallback]
-    if not _installed("openvino_genai"):
-        return [Choice("transformers", "no GPU, and openvino-genai is not installed (pip install '.[openvino]')")]
-    if why_not := _not_for_openvino(source):
-        return [Choice("transformers", f"no GPU, and {why_not}")]
-    return [
-        Choice("openvino", "no GPU, and openvino-genai is installed"),
-        Choice("transformers", "openvino cannot read the model"),
-    ]
 
 
 def open_backend(settings: Settings) -> Backend:
@@ -75,29 +44,6 @@ def open_backend(settings: Settings) -> Backend:
     if failed is None:  # there is always a first choice
         raise ModelError("no backend was tried")
     raise failed
-
-
-def cuda_devices() -> int:
-    """How many CUDA devices the driver has, asked without importing torch."""
-    try:
-        driver = ctypes.CDLL("libcuda.so.1")
-    except OSError:
-        return 0
-    count = ctypes.c_int(0)
-    return count.value if driver.cuInit(0) == 0 and driver.cuDeviceGetCount(ctypes.byref(count)) == 0 else 0
-
-
-def _installed(module: str) -> bool:
-    return importlib.util.find_spec(module) is not None
-
-
-def _not_for_openvino(source: Path | str) -> str:
-    """Why openvino cannot read a model; empty if it may."""
-    if isinstance(source, str):
-        return f"openvino reads files, and {source} is a Hugging Face id"
-    if source.is_dir() and not (source / "openvino_model.xml").is_file():
-        return f"{source} is not an OpenVINO export (docs/operations.md tells how to make one)"
-    return ""
 
 
 def _missing(backend: str, error: ImportError) -> ConfigurationError:
@@ -127,7 +73,7 @@ def _open_transformers(settings: Settings) -> Backend:
 
 def _open_openvino(settings: Settings) -> Backend:
     source = resolve(settings.model, settings.models)
-    if why_not := _not_for_openvino(source):
+    if why_not := not_for_openvino(source):
         raise ModelError(f"{why_not}: set COPYDESK_ENGINE to transformers or COPYDESK_MODEL to another model")
     if settings.device not in ("auto", "cpu"):
         raise ConfigurationError(
@@ -160,6 +106,7 @@ def _open_vllm(settings: Settings) -> Backend:
         name=settings.model,
         device=settings.device,
         width=settings.batch_size,
+        cache_gb=settings.kv_cache_gb,
         own_sampling=known.sampling if known else None,
     )
 

@@ -5,7 +5,6 @@ from collections.abc import Iterable, Sequence
 
 from copydesk.engine.backend import Row
 from copydesk.engine.base import Lane
-from copydesk.settings import Sampling
 
 FREE_FOR_REPLIES = 1 / 8
 """The share of the token budget that bulk work leaves free, so that a reply is admitted without waiting for an end."""
@@ -18,7 +17,8 @@ class Scheduler:
     """Rows wait in their lane, first come first served, and run when they fit.
 
     `width` is how many catalog rows run together at most; `capacity_tokens` what all rows may take up, None if
-    unknown. A static batch is admitted only when the one before has ended, and only rows sampled alike share it.
+    unknown. A static batch is admitted only when the one before has ended, and only rows with the same
+    repetition_penalty share it.
     """
 
     def __init__(self, width: int, capacity_tokens: int | None, *, static: bool = False) -> None:
@@ -112,12 +112,12 @@ class Scheduler:
 
 
 def _alike(queue: Iterable[Row], width: int) -> Sequence[Row]:
-    """For a static batch: the oldest row, and those sampled like it whose lengths waste the least padding on it."""
+    """For a static batch: the oldest row, and those beside it whose lengths waste the least padding on it."""
     waiting = list(queue)
     if not waiting or width <= 0:
         return []
     oldest = waiting[0]
-    rows = sorted((row for row in waiting if _sampled(row) == _sampled(oldest)), key=_own_length)
+    rows = sorted((row for row in waiting if _shared_sampling(row) == _shared_sampling(oldest)), key=_own_length)
     size = min(width, len(rows))
     place = next(place for place, row in enumerate(rows) if row is oldest)
     starts = range(max(0, place - size + 1), min(place, len(rows) - size) + 1)
@@ -126,10 +126,9 @@ def _alike(queue: Iterable[Row], width: int) -> Sequence[Row]:
     return sorted(best, key=lambda row: row is not oldest)  # first, so that it is admitted whatever the budget
 
 
-def _sampled(row: Row) -> tuple[Sampling, bool, bool]:
-    """What the rows of a static batch must have in common. Their seeds may differ, but not whether they have one."""
-    sampling = row.request.sampling
-    return sampling.model_copy(update={"seed": None}), row.request.candidates > 1, sampling.seed is not None
+def _shared_sampling(row: Row) -> float | None:
+    """What all rows of a static batch must have in common: the rest is each row's own."""
+    return row.request.sampling.repetition_penalty
 
 
 def _own_length(row: Row) -> int:

@@ -167,7 +167,7 @@ class TransformersBackend:
             past_key_values=self._begun(rows, before) if before else None,
             # The pickers sample; to generate() it looks greedy.
             logits_processor=[_Picking(pickers)] if any(picker.samples for picker in pickers) else [],
-            stopping_criteria=[_Ticking(rows, tick)],
+            stopping_criteria=[_Limits(rows, before + own, tick)],
             generation_config=GenerationConfig(
                 max_new_tokens=max(row.request.sampling.max_tokens for row in rows),
                 do_sample=False,
@@ -177,7 +177,8 @@ class TransformersBackend:
                 pad_token_id=self._pad_id(),
             ),
         )
-        return [self._lm.text(ids) for ids in output[:, before + own :].tolist()]
+        made = output[:, before + own :].tolist()
+        return [self._lm.text(ids[: row.request.sampling.max_tokens]) for row, ids in zip(rows, made, strict=True)]
 
     def _begun(self, rows: Sequence[Row], width: int) -> DynamicCache:
         """The key-value cache of a batch whose beginnings have been read, padded on the left to `width` tokens."""
@@ -220,10 +221,11 @@ def _beginning(row: Row) -> tuple[int, ...]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Ticking:
-    """A stopping criterion that stops nothing: generate() asks it after every token."""
+class _Limits:
+    """A stopping criterion: each row ends at its own limit. generate() asks it after every token."""
 
     rows: Sequence[Row]
+    read: int  # tokens before the first one that was generated
     tick: Tick
 
     def __call__(self, input_ids: torch.Tensor, _scores: torch.Tensor, **_options: Any) -> torch.Tensor:
@@ -231,7 +233,9 @@ class _Ticking:
         for row in self.rows:
             row.first_token_at = row.first_token_at or now
         self.tick()
-        return torch.zeros(len(input_ids), dtype=torch.bool, device=input_ids.device)
+        made = input_ids.shape[1] - self.read
+        over = [made >= row.request.sampling.max_tokens for row in self.rows]
+        return torch.tensor(over, device=input_ids.device)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,13 +1,15 @@
-"""The engines under the suite, and the small models that the transformers engine runs in it."""
+"""The engines under the suite, and the small models that they run in it."""
 
+import importlib.util
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from engines import in_thread
+from openai_server import serve
 
-from copydesk.engine.base import Engine
+from copydesk.engine.hosted import HostedEngine
 from copydesk.engine.scripted import ScriptedBackend
 
 # How ByteLevel writes the 256 bytes: each printable one as it is, the others as the letters from U+0100 on.
@@ -72,7 +74,7 @@ def counting_llama() -> Any:
 
 
 def save(folder: Path, model: Any, tokenizer: Any) -> Path:
-    model.save_pretrained(folder)
+    model.half().float().save_pretrained(folder)  # so that a GGUF of 16 bits holds the very same numbers
     tokenizer.save_pretrained(folder)
     return folder
 
@@ -89,13 +91,10 @@ def counting_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return save(tmp_path_factory.mktemp("counting"), counting_llama(), tokenizer())
 
 
-OpenTransformers = Callable[..., Engine]
-
-
-@pytest.fixture
-def chat_gguf(chat_checkpoint: Path, tmp_path: Path) -> Path:
+@pytest.fixture(scope="session")
+def chat_gguf(chat_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The random chat model as a GGUF file."""
-    return write_gguf(tmp_path / "chat.gguf", chat_checkpoint)
+    return write_gguf(tmp_path_factory.mktemp("gguf") / "chat.gguf", chat_checkpoint)
 
 
 @pytest.fixture
@@ -104,8 +103,8 @@ def holed_gguf(chat_checkpoint: Path, tmp_path: Path) -> Path:
     return write_gguf(tmp_path / "holed.gguf", chat_checkpoint, left_out="model.layers.2.mlp.up_proj.weight")
 
 
-def write_gguf(path: Path, checkpoint: Path, left_out: str = "") -> Path:
-    """Write a checkpoint as llama.cpp's own converter would."""
+def write_gguf(path: Path, checkpoint: Path, left_out: str = "", chat_template: str = CHAT_TEMPLATE) -> Path:
+    """Write a checkpoint as llama.cpp's own converter would, in 16 bits."""
     gguf = pytest.importorskip("gguf")
     pytest.importorskip("accelerate", reason="transformers reads GGUF files only with accelerate installed")
     transformers = pytest.importorskip("transformers")
@@ -127,7 +126,13 @@ def write_gguf(path: Path, checkpoint: Path, left_out: str = "") -> Path:
     writer.add_token_types([3 if token.startswith("<|") else 1 for token in TOKENS])
     writer.add_token_merges([" ".join(MERGE)])
     writer.add_eos_token_id(config.eos_token_id)
-    writer.add_chat_template(CHAT_TEMPLATE)
+    writer.add_file_type(gguf.LlamaFileType.MOSTLY_F16)
+    # OpenVINO reads no GGUF without these.
+    writer.add_bos_token_id(config.eos_token_id)
+    writer.add_pad_token_id(config.eos_token_id)
+    writer.add_tokenizer_pre("gpt-2")
+    if chat_template:
+        writer.add_chat_template(chat_template)
     names = gguf.get_tensor_name_map(gguf.MODEL_ARCH.LLAMA, config.num_hidden_layers)
     heads = {"q_proj": config.num_attention_heads, "k_proj": config.num_key_value_heads}
     for name, tensor in model.state_dict().items():
@@ -137,6 +142,7 @@ def write_gguf(path: Path, checkpoint: Path, left_out: str = "") -> Path:
         weights = tensor.numpy()
         if kind in heads:  # llama.cpp keeps the two halves of each rotated head interleaved
             weights = weights.reshape(heads[kind], 2, -1, weights.shape[1]).swapaxes(1, 2).reshape(weights.shape)
+        weights = weights.astype("float16") if weights.ndim == 2 else weights
         writer.add_tensor(names.get_name(name, try_suffixes=(".weight",)), weights)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
@@ -145,33 +151,115 @@ def write_gguf(path: Path, checkpoint: Path, left_out: str = "") -> Path:
     return path
 
 
+@pytest.fixture(scope="session")
+def counting_gguf(counting_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The counting model as a GGUF file."""
+    return write_gguf(tmp_path_factory.mktemp("gguf") / "counting.gguf", counting_checkpoint, chat_template="")
+
+
+Open = Callable[..., HostedEngine]
+"""Opens an engine of one kind on a model; the fixture closes it."""
+
+
 @pytest.fixture
-def open_transformers() -> Iterator[OpenTransformers]:
-    """Opens transformers engines in fp32 on the CPU, and closes them."""
-    module = pytest.importorskip("copydesk.engine.transformers")
-    # So small a model gains nothing from threads, and they wait for each other long on a machine that is busy.
-    module.torch.set_num_threads(1)
-    opened: list[Engine] = []
-
-    def open_one(checkpoint: Path, **options: Any) -> Engine:
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(module, "_dtype", lambda device: module.torch.float32)
-            engine: Engine = module.TransformersEngine(checkpoint, device="cpu", **options)
-        opened.append(engine)
-        return engine
-
-    yield open_one
-    for engine in opened:
+def opened() -> Iterator[list[HostedEngine]]:
+    """Engines to be closed at the end."""
+    engines: list[HostedEngine] = []
+    yield engines
+    for engine in engines:
         engine.close()
 
 
-@pytest.fixture(params=["scripted", "transformers"])
-def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
-    """Each engine in turn, with a chat model."""
-    if request.param == "scripted":
-        made: Engine = in_thread(ScriptedBackend)
+@pytest.fixture
+def open_transformers(opened: list[HostedEngine], monkeypatch: pytest.MonkeyPatch) -> Open:
+    """Opens static transformers engines in fp32 on the CPU."""
+    return _opener(opened, monkeypatch, "transformers", "TransformersBackend")
+
+
+@pytest.fixture
+def open_paged(opened: list[HostedEngine], monkeypatch: pytest.MonkeyPatch) -> Open:
+    """The same with continuous batches."""
+    return _opener(opened, monkeypatch, "paged", "PagedTransformersBackend")
+
+
+def _opener(opened: list[HostedEngine], patch: pytest.MonkeyPatch, module_name: str, class_name: str) -> Open:
+    module = pytest.importorskip(f"copydesk.engine.{module_name}", reason="needs the worker extra")
+    # So small a model gains nothing from threads, and they wait for each other long on a machine that is busy.
+    module.torch.set_num_threads(1)
+    patch.setattr("copydesk.engine.loading._dtype", lambda device: module.torch.float32)
+
+    def open_one(checkpoint: Path, width: int = 4) -> HostedEngine:
+        backend = getattr(module, class_name)(checkpoint, name="test", device="cpu", width=width, own_sampling=None)
+        opened.append(in_thread(lambda: backend))
+        return opened[-1]
+
+    return open_one
+
+
+@pytest.fixture
+def open_openvino(opened: list[HostedEngine]) -> Open:
+    """Opens openvino engines in fp32."""
+    module = pytest.importorskip("copydesk.engine.openvino", reason="needs the openvino extra")
+    exact = {"INFERENCE_PRECISION_HINT": "f32", "KV_CACHE_PRECISION": "f32", "INFERENCE_NUM_THREADS": "1"}
+
+    def open_one(gguf: Path, width: int = 4) -> HostedEngine:
+        backend = module.OpenVinoBackend(gguf, name="test", width=width, cache_gb=1, properties=exact)
+        opened.append(in_thread(lambda: backend))
+        return opened[-1]
+
+    return open_one
+
+
+@pytest.fixture
+def open_openai(opened: list[HostedEngine], monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], HostedEngine]]:
+    """Opens openai engines on a real HTTP server."""
+    module = pytest.importorskip("copydesk.engine.openai", reason="needs the openai extra")
+    monkeypatch.setenv("NO_PROXY", "*")
+    with serve() as endpoint:
+
+        def open_one() -> HostedEngine:
+            backend = module.OpenAIBackend(base_url=endpoint.url, model="test", concurrency=4)
+            opened.append(in_thread(lambda: backend))
+            return opened[-1]
+
+        yield open_one
+        for engine in opened:
+            engine.close()  # before its server
+
+
+@pytest.fixture(scope="session")
+def vllm_backend(chat_checkpoint: Path) -> Iterator[Any]:
+    """One for all tests: on a CPU it takes some time to open."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("VLLM_CPU_CI_ENV", "1")  # compile nothing
+        from copydesk.engine.vllm import VllmBackend
+
+        yield VllmBackend(chat_checkpoint, name="test", width=4, cache_gb=1)
+
+
+KINDS = ["scripted", "transformers", "paged", "openvino", "openai"]
+if importlib.util.find_spec("vllm"):
+    KINDS.append("vllm")
+
+
+@pytest.fixture(params=KINDS)
+def kind(request: pytest.FixtureRequest) -> str:
+    """The name of each engine in turn."""
+    name: str = request.param
+    return name
+
+
+@pytest.fixture
+def engine(kind: str, request: pytest.FixtureRequest, opened: list[HostedEngine]) -> HostedEngine:
+    """Each engine in turn, with a chat model; four rows decode together."""
+    if kind == "scripted":
+        opened.append(in_thread(lambda: ScriptedBackend(width=4)))
+    elif kind == "vllm":
+        backend = request.getfixturevalue("vllm_backend")
+        opened.append(in_thread(lambda: backend))
+    elif kind == "openai":
+        request.getfixturevalue("open_openai")()
     else:
-        open_one = request.getfixturevalue("open_transformers")
-        made = open_one(request.getfixturevalue("chat_checkpoint"), batch_size=4)
-    yield made
-    made.close()
+        model = request.getfixturevalue("chat_gguf" if kind == "openvino" else "chat_checkpoint")
+        request.getfixturevalue(f"open_{kind}")(model)
+    return opened[-1]

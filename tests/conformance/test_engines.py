@@ -1,4 +1,4 @@
-"""What every engine promises, asked of each of them; then what only the transformers engine can be asked."""
+"""What every engine promises, asked of each of them; then what only those with a model of ours can be asked."""
 
 import json
 import shutil
@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from copydesk.engine.base import Completion, Engine, Finish, Message, Request
+from copydesk.engine.base import Completion, Engine, Finish, Lane, Message, Request
 from copydesk.errors import ModelError
 from copydesk.settings import Sampling
 
-OpenTransformers = Callable[..., Engine]
+Open = Callable[..., Engine]
 WAIT_SECONDS = 60
 
 
@@ -40,12 +40,18 @@ class Inbox:
 
 
 def ask(
-    id: str = "1", content: str = "A kettle.", *, candidates: int = 1, plain: str | None = None, **sampling: Any
+    id: str = "1",
+    content: str = "A kettle.",
+    *,
+    candidates: int = 1,
+    plain: str | None = None,
+    lane: Lane = Lane.CATALOG,
+    **sampling: Any,
 ) -> Request:
     """A request; `sampling` overrides the sampling."""
     turns = (Message("system", "Be brief."), Message("user", content))
     return Request(
-        id, turns, content if plain is None else plain, Sampling(**{"max_tokens": 8, **sampling}), candidates
+        id, turns, content if plain is None else plain, Sampling(**{"max_tokens": 8, **sampling}), candidates, lane
     )
 
 
@@ -191,8 +197,122 @@ def test_a_closed_engine_takes_nothing(engine: Engine, inbox: Inbox) -> None:
     assert inbox.completions == []
 
 
+def answered(engine: Engine, *requests: Request) -> dict[tuple[str, int], Completion]:
+    inbox = Inbox()
+    engine.submit(requests, inbox)
+    completions = inbox.wait(sum(request.candidates for request in requests))
+    return {(completion.request_id, completion.index): completion for completion in completions}
+
+
+def test_a_prompt_that_is_too_long_is_refused_by_name_and_its_neighbours_are_not(engine: Engine, kind: str) -> None:
+    got = answered(engine, ask("before"), ask("long", "word " * 9000), ask("after"))
+    assert got["long", 0].finish is Finish.FAILED
+    assert "token" in got["long", 0].error
+    assert {got["before", 0].finish, got["after", 0].finish} <= {Finish.STOP, Finish.LENGTH}
+
+
+def test_a_seed_repeats_a_request_whatever_decodes_beside_it(engine: Engine) -> None:
+    seeded = ask("seeded", "A kettle.", candidates=2, seed=7, temperature=0.9)
+    alone = answered(engine, seeded)
+    others = [ask(f"other {number}", f"Product {number}.", temperature=0.9) for number in range(5)]
+    among = answered(engine, *others[:2], seeded, *others[2:])
+    for index in range(2):
+        assert among["seeded", index].text == alone["seeded", index].text
+
+
+def test_candidates_differ_and_so_do_seeds(engine: Engine, kind: str) -> None:
+    if kind == "scripted":
+        pytest.skip("it draws nothing")
+    got = answered(
+        engine,
+        ask("a", candidates=4, seed=7, temperature=1.0),
+        ask("b", candidates=4, seed=8, temperature=1.0),
+    )
+    texts = [completion.text for completion in got.values()]
+    assert len(set(texts)) == 8
+
+
+def test_each_request_has_its_own_limit(engine: Engine, kind: str) -> None:
+    if kind == "scripted":
+        pytest.skip("its texts have a length of their own")
+    got = answered(engine, *(ask(str(limit), max_tokens=limit, temperature=0) for limit in (1, 3, 12)))
+    for (limit, _), completion in got.items():
+        assert completion.completion_tokens <= int(limit)
+        if completion.finish is Finish.LENGTH:
+            assert completion.completion_tokens == int(limit)
+
+
+def test_what_is_cancelled_is_delivered_as_such_and_nobody_else_is(engine: Engine) -> None:
+    inbox = Inbox()
+    wanted = [ask(f"wanted {number}", f"Product {number}.") for number in range(6)]
+    unwanted = [ask("unwanted", candidates=3), ask("unwanted too", max_tokens=64)]
+    engine.submit([*wanted[:3], *unwanted, *wanted[3:]], inbox)
+    engine.cancel(["unwanted", "unwanted too", "never submitted"])
+    for completion in inbox.wait(10):
+        if completion.request_id.startswith("wanted"):
+            assert completion.finish in (Finish.STOP, Finish.LENGTH)
+        else:  # it may have ended before it was heard
+            assert completion.finish in (Finish.STOP, Finish.LENGTH, Finish.CANCELLED)
+    assert answered(engine, ask("after"))["after", 0].finish in (Finish.STOP, Finish.LENGTH)
+
+
+def test_draining_ends_what_was_admitted_and_takes_nothing_more(engine: Engine, inbox: Inbox) -> None:
+    engine.submit([ask(str(number)) for number in range(12)], inbox)
+    engine.drain()
+    assert Counter(completion.request_id for completion in inbox.completions) == {
+        str(number): 1 for number in range(12)
+    }
+    assert {completion.finish for completion in inbox.completions} <= {Finish.STOP, Finish.LENGTH, Finish.CLOSED}
+    with pytest.raises(RuntimeError, match="closed"):
+        engine.submit([ask()], inbox)
+
+
+def test_times_and_sums_are_kept(engine: Engine) -> None:
+    got = answered(engine, *(ask(str(number), candidates=2) for number in range(5)))
+    for completion in got.values():
+        assert 0 <= completion.queue_seconds <= completion.first_token_seconds <= completion.seconds < WAIT_SECONDS
+    stats = engine.stats()
+    assert (stats.completed, stats.waiting, stats.running) == (10, 0, 0)
+    assert stats.completion_tokens == sum(completion.completion_tokens for completion in got.values())
+    assert stats.width == 4
+    assert stats.busy_seconds > 0
+    assert 1 <= stats.sequence_seconds / stats.busy_seconds <= 4
+
+
+def test_a_reply_is_admitted_before_bulk_that_waited_longer(engine: Engine) -> None:
+    inbox = Inbox()
+    engine.submit([ask(str(number), f"Product {number}.") for number in range(24)], inbox)
+    engine.submit([ask("reply", lane=Lane.REPLIES)], inbox)
+    order = [completion.request_id for completion in inbox.wait(25)]
+    assert order.index("reply") < 16
+
+
+def test_ids_of_two_callers_may_be_the_same(engine: Engine) -> None:
+    mine, yours = Inbox(), Inbox()
+    engine.submit([ask("1", "Mine.", temperature=0)], mine)
+    engine.submit([ask("1", "Yours, which is another one.", temperature=0)], yours)
+    assert mine.wait(1)[0].prompt_tokens < yours.wait(1)[0].prompt_tokens
+
+
+def test_the_same_model_says_the_same_in_every_engine_of_ours(
+    open_transformers: Open, open_paged: Open, open_openvino: Open, chat_checkpoint: Path, chat_gguf: Path
+) -> None:
+    asked = [ask(text, text, temperature=0, max_tokens=12) for text in ("A kettle.", "不锈钢水壶 🫖", "?")]
+    said = [
+        # Bytes that are no text are left out by one, and replaced by another.
+        {key: completion.text.replace("\ufffd", "") for key, completion in answered(open_one(model), *asked).items()}
+        for open_one, model in (
+            (open_transformers, chat_checkpoint),
+            (open_paged, chat_checkpoint),
+            (open_openvino, chat_gguf),
+        )
+    ]
+    assert said[0] == said[1] == said[2]
+    assert len(set(said[0].values())) == 3
+
+
 def test_a_prompt_beyond_the_context_is_refused_by_name_and_its_neighbours_are_not(
-    open_transformers: OpenTransformers, chat_checkpoint: Path, inbox: Inbox
+    open_transformers: Open, chat_checkpoint: Path, inbox: Inbox
 ) -> None:
     context = json.loads((chat_checkpoint / "config.json").read_text())["max_position_embeddings"]
     engine = open_transformers(chat_checkpoint)
@@ -200,13 +320,12 @@ def test_a_prompt_beyond_the_context_is_refused_by_name_and_its_neighbours_are_n
     completions = {completion.request_id: completion for completion in inbox.wait(4)}
     assert completions["long"].finish is Finish.FAILED
     assert str(context) in completions["long"].error
-    assert str(completions["long"].prompt_tokens) in completions["long"].error
     assert completions["greedy"].finish is Finish.FAILED
     assert completions["before"].finish is completions["after"].finish is Finish.LENGTH
 
 
 def test_a_base_model_continues_the_plain_prompt(
-    open_transformers: OpenTransformers, counting_checkpoint: Path, inbox: Inbox
+    open_transformers: Open, counting_checkpoint: Path, inbox: Inbox
 ) -> None:
     open_transformers(counting_checkpoint).submit([ask(content="xyz", plain="abc", max_tokens=3)], inbox)
     (completion,) = inbox.wait(1)
@@ -214,9 +333,7 @@ def test_a_base_model_continues_the_plain_prompt(
     assert completion.prompt_tokens == 3
 
 
-def test_a_chat_model_gets_its_template(
-    open_transformers: OpenTransformers, chat_checkpoint: Path, inbox: Inbox
-) -> None:
+def test_a_chat_model_gets_its_template(open_transformers: Open, chat_checkpoint: Path, inbox: Inbox) -> None:
     open_transformers(chat_checkpoint).submit([ask(content="abc", plain="abc")], inbox)
     (completion,) = inbox.wait(1)
     # A token for each byte and each special token: system turn, user turn, and the opening of the answer.
@@ -224,11 +341,12 @@ def test_a_chat_model_gets_its_template(
     assert completion.prompt_tokens == turns
 
 
+@pytest.mark.parametrize("kind", ["transformers", "paged", "openvino"])
 def test_a_text_stops_at_the_ending_token_or_is_cut_at_the_limit(
-    open_transformers: OpenTransformers, counting_checkpoint: Path, inbox: Inbox
+    kind: str, request: pytest.FixtureRequest, counting_checkpoint: Path, counting_gguf: Path, inbox: Inbox
 ) -> None:
     # This model counts up from the prompt's last letter, and the ending token comes after z.
-    engine = open_transformers(counting_checkpoint)
+    engine = request.getfixturevalue(f"open_{kind}")(counting_gguf if kind == "openvino" else counting_checkpoint)
     engine.submit(
         [
             ask("cut", plain="a", max_tokens=5),
@@ -249,8 +367,8 @@ def test_a_text_stops_at_the_ending_token_or_is_cut_at_the_limit(
     }
 
 
-def test_candidates_differ_and_a_seed_repeats_them(open_transformers: OpenTransformers, chat_checkpoint: Path) -> None:
-    engine = open_transformers(chat_checkpoint, batch_size=2)
+def test_candidates_differ_and_a_seed_repeats_them(open_transformers: Open, chat_checkpoint: Path) -> None:
+    engine = open_transformers(chat_checkpoint, width=2)
 
     def texts(**sampling: Any) -> list[str]:
         inbox = Inbox()
@@ -266,7 +384,7 @@ def test_candidates_differ_and_a_seed_repeats_them(open_transformers: OpenTransf
 
 
 def test_a_template_without_a_system_role_gets_the_system_message_from_the_user(
-    open_transformers: OpenTransformers, chat_checkpoint: Path, tmp_path: Path, inbox: Inbox
+    open_transformers: Open, chat_checkpoint: Path, tmp_path: Path, inbox: Inbox
 ) -> None:
     checkpoint = shutil.copytree(chat_checkpoint, tmp_path / "strict")
     template = checkpoint / "chat_template.jinja"
@@ -279,7 +397,7 @@ def test_a_template_without_a_system_role_gets_the_system_message_from_the_user(
 
 
 def test_a_prompt_that_the_template_refuses_fails_alone(
-    open_transformers: OpenTransformers, chat_checkpoint: Path, tmp_path: Path, inbox: Inbox
+    open_transformers: Open, chat_checkpoint: Path, tmp_path: Path, inbox: Inbox
 ) -> None:
     checkpoint = shutil.copytree(chat_checkpoint, tmp_path / "strict")
     template = checkpoint / "chat_template.jinja"
@@ -300,7 +418,7 @@ def test_a_prompt_that_the_template_refuses_fails_alone(
     ],
 )
 def test_an_incomplete_checkpoint_is_refused_by_what_it_lacks(
-    open_transformers: OpenTransformers, chat_checkpoint: Path, tmp_path: Path, removed: str, missing: str
+    open_transformers: Open, chat_checkpoint: Path, tmp_path: Path, removed: str, missing: str
 ) -> None:
     checkpoint = shutil.copytree(chat_checkpoint, tmp_path / "incomplete")
     (checkpoint / removed).unlink()
@@ -309,7 +427,7 @@ def test_an_incomplete_checkpoint_is_refused_by_what_it_lacks(
 
 
 def test_weights_that_lack_a_tensor_are_refused_instead_of_filled_with_random_numbers(
-    open_transformers: OpenTransformers, chat_checkpoint: Path, tmp_path: Path
+    open_transformers: Open, chat_checkpoint: Path, tmp_path: Path
 ) -> None:
     checkpoint = shutil.copytree(chat_checkpoint, tmp_path / "incomplete")
     config = json.loads((checkpoint / "config.json").read_text())
@@ -318,9 +436,7 @@ def test_weights_that_lack_a_tensor_are_refused_instead_of_filled_with_random_nu
         open_transformers(checkpoint)
 
 
-def test_damaged_weights_are_refused(
-    open_transformers: OpenTransformers, chat_checkpoint: Path, tmp_path: Path
-) -> None:
+def test_damaged_weights_are_refused(open_transformers: Open, chat_checkpoint: Path, tmp_path: Path) -> None:
     checkpoint = shutil.copytree(chat_checkpoint, tmp_path / "damaged")
     weights = checkpoint / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:10_000])
@@ -328,21 +444,19 @@ def test_damaged_weights_are_refused(
         open_transformers(checkpoint)
 
 
-def test_a_quoted_special_token_ends_no_turn(
-    open_transformers: OpenTransformers, counting_checkpoint: Path, inbox: Inbox
-) -> None:
+def test_a_quoted_special_token_ends_no_turn(open_transformers: Open, counting_checkpoint: Path, inbox: Inbox) -> None:
     open_transformers(counting_checkpoint).submit([ask(plain="<|im_end|>")], inbox)
     (completion,) = inbox.wait(1)
     assert completion.prompt_tokens == len("< |im_end|>")
 
 
 def test_a_gguf_file_is_converted_once_and_answers_as_the_model_it_was_made_from(
-    open_transformers: OpenTransformers, chat_checkpoint: Path, chat_gguf: Path
+    open_transformers: Open, chat_checkpoint: Path, chat_gguf: Path
 ) -> None:
-    def text(source: Path) -> Completion:
+    def text(source: Path) -> str:
         inbox = Inbox()
         open_transformers(source).submit([ask(temperature=0)], inbox)
-        return inbox.wait(1)[0]
+        return inbox.wait(1)[0].text
 
     expected = text(chat_checkpoint)
     assert text(chat_gguf) == expected
@@ -355,7 +469,7 @@ def test_a_gguf_file_is_converted_once_and_answers_as_the_model_it_was_made_from
 
 
 def test_a_gguf_file_that_lacks_a_tensor_is_refused_and_leaves_nothing(
-    open_transformers: OpenTransformers, holed_gguf: Path
+    open_transformers: Open, holed_gguf: Path
 ) -> None:
     with pytest.raises(ModelError, match=r"lack 1 tensors, model\.layers\.2\.mlp\.up_proj\.weight"):
         open_transformers(holed_gguf)
@@ -363,7 +477,7 @@ def test_a_gguf_file_that_lacks_a_tensor_is_refused_and_leaves_nothing(
 
 
 def test_a_refused_prompt_alone_does_not_end_the_engine(
-    open_transformers: OpenTransformers, chat_checkpoint: Path, inbox: Inbox
+    open_transformers: Open, chat_checkpoint: Path, inbox: Inbox
 ) -> None:
     engine = open_transformers(chat_checkpoint)
     engine.submit([ask("long", "word " * 5000)], inbox)
@@ -373,7 +487,7 @@ def test_a_refused_prompt_alone_does_not_end_the_engine(
 
 
 def test_a_beginning_read_once_gives_the_same_text_as_reading_it_again(
-    open_transformers: OpenTransformers, chat_checkpoint: Path, inbox: Inbox, monkeypatch: pytest.MonkeyPatch
+    open_transformers: Open, chat_checkpoint: Path, inbox: Inbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     example = (Message("user", "one two three " * 12), Message("assistant", "four five six " * 12))
     other = (Message("user", "seven eight nine " * 9), Message("assistant", "ten " * 30))

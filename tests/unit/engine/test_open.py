@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from copydesk.engine import choosing
 from copydesk.engine import open as opening
-from copydesk.engine.open import Choice, choices, open_backend
+from copydesk.engine.choosing import Choice, choices
+from copydesk.engine.open import open_backend
 from copydesk.engine.scripted import ScriptedBackend
 from copydesk.errors import ConfigurationError, ModelError
 from copydesk.settings import Settings
@@ -48,8 +50,8 @@ class Machine:
         self.patch = patch
 
     def has(self, *modules: str, gpus: int = 0) -> None:
-        self.patch.setattr(opening, "_installed", lambda module: module in modules)
-        self.patch.setattr(opening, "cuda_devices", lambda: gpus)
+        self.patch.setattr(choosing, "_installed", lambda module: module in modules)
+        self.patch.setattr(choosing, "cuda_devices", lambda: gpus)
 
 
 @pytest.fixture

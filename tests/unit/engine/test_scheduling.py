@@ -263,24 +263,18 @@ def test_a_batch_is_full_when_enough_wait_even_if_lengths_differ() -> None:
     assert batch(row("a", 5), row("b", 90), row("c", 91), width=3) == ["a", "b", "c"]
 
 
+def test_rows_with_another_repetition_penalty_wait_for_their_own_batch() -> None:
+    waiting = [row("a", 5), row("other", 5, repetition_penalty=1.2), row("b", 9)]
+    assert batch(*waiting) == ["a", "b"]
+
+
 @pytest.mark.parametrize(
-    "other",
-    [
-        {"temperature": 0.0},
-        {"max_tokens": 11},
-        {"top_p": 0.5},
-        {"seed": 3},
-        {"candidates": 2},
-    ],
+    "other", [{"temperature": 0.0}, {"max_tokens": 11}, {"top_p": 0.5}, {"seed": 3}, {"candidates": 2}]
 )
-def test_rows_of_other_sampling_wait_for_their_own_batch(other: dict[str, Any]) -> None:
+def test_whatever_else_is_sampled_otherwise_shares_a_batch(other: dict[str, Any]) -> None:
     warm = {"temperature": 0.7}
     waiting = [row("warm", 5, **warm), row("other", 5, **{**warm, **other}), row("warm too", 9, **warm)]
-    assert batch(*waiting) == ["warm", "warm too"]
-
-
-def test_rows_with_different_seeds_share_a_batch() -> None:
-    assert batch(row("a", 5, seed=1), row("b", 5, seed=2), row("unseeded", 5)) == ["a", "b"]
+    assert sorted(batch(*waiting)) == ["other", "warm", "warm too"]
 
 
 def test_a_static_batch_that_ran_out_of_memory_comes_back_smaller() -> None:
