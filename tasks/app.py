@@ -24,6 +24,9 @@ def transport_options(settings: Settings) -> dict[str, Any]:
         "unacked_restore_interval": 5,
         "unacked_restore_throttle": 1,  # stock kombu looks for lost messages only every 100 s
         "queue_order_strategy": "tasks.lanes:LaneCycle",
+        # A worker that holds its share of the catalog asks the other queues only, this long at a time; then it looks
+        # whether a chunk has ended. With kombu's own second, six chunks in flight were six chunks a second.
+        "polling_interval": 0.05,
         "socket_timeout": 30,
         "socket_connect_timeout": 5,
         "socket_keepalive": True,

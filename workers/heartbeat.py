@@ -5,7 +5,7 @@ still runs or not (celery #5935). Three times in that span this step moves the s
 now: a long chunk starts once, and the messages of a killed worker still come back soon.
 
 It rests on private parts of kombu, pinned by tests/services/test_heartbeat.py: Channel.qos, QoS._delivered,
-QoS._dirty, QoS.unacked_index_key, QoS.visibility_timeout, Channel.conn_or_acquire.
+QoS._dirty, QoS.unacked_index_key, QoS.visibility_timeout, Channel.conn_or_acquire, Channel.QoS.
 """
 
 import logging
@@ -14,8 +14,34 @@ from typing import Any
 
 from celery import bootsteps
 from celery.worker.consumer.tasks import Tasks
+from kombu.transport import redis
 
 log = logging.getLogger("copydesk.heartbeat")
+
+
+class LastingQoS(redis.QoS):  # type: ignore[misc] # kombu is untyped
+    """kombu's own, but it outlives its broker.
+
+    With the broker gone, kombu 5.7 fails with an AttributeError, which ends the worker, where it gives back what is in
+    hand, and again when a task that ran on is acknowledged on the channel that closed. Neither can be done then: such a
+    message comes back after the visibility timeout, and claims nothing.
+    """
+
+    def ack(self, delivery_tag: str) -> None:
+        if self._is_cut_off():
+            self._quick_ack(delivery_tag)
+        else:
+            super().ack(delivery_tag)
+
+    def restore_unacked(self, client: Any = None) -> Any:
+        return [] if self._is_cut_off() else super().restore_unacked(client)
+
+    def _is_cut_off(self) -> bool:
+        connection = self.channel.connection
+        return connection is None or connection.client is None
+
+
+redis.Channel.QoS = LastingQoS
 
 
 class Heartbeat(bootsteps.StartStopStep):  # type: ignore[misc] # celery is untyped
