@@ -19,7 +19,7 @@ RUN pip install -c constraints.txt ".[flower]"
 FROM packages AS worker-packages
 # https://download.pytorch.org/whl/cpu for a machine without a GPU (docker-compose.cpu.yml sets it): 3 GB smaller.
 ARG TORCH_INDEX_URL=https://pypi.org/simple
-RUN pip install --extra-index-url "$TORCH_INDEX_URL" -c constraints.txt ".[worker,flower]"
+RUN pip install --extra-index-url "$TORCH_INDEX_URL" -c constraints.txt ".[worker,openvino,openai,flower]"
 
 FROM python:3.11-slim AS base
 ENV PATH=/opt/copydesk/bin:$PATH \
@@ -35,7 +35,7 @@ USER 10001:10001
 FROM base AS worker
 COPY --from=worker-packages /opt/copydesk /opt/copydesk
 STOPSIGNAL SIGTERM
-CMD ["celery", "-A", "workers.main", "worker", "-P", "threads", "-c", "3", "-n", "worker@%h", "-l", "INFO"]
+CMD ["celery", "-A", "workers.main", "worker", "-n", "worker@%h", "-l", "INFO"]
 
 FROM base AS desk
 COPY --from=desk-packages /opt/copydesk /opt/copydesk

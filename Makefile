@@ -43,8 +43,8 @@ format: $(READY) ## Format the code and mend what the linter can
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: $(READY) ## Run the benchmarks on an idle machine; docs/benchmarks.md explains them
-	$(BIN)/python benchmarks/batching.py
+bench: $(READY) ## Run the benchmarks on an idle machine (half an hour); docs/benchmarks.md explains them
+	for name in engines pipeline overhead lanes; do $(BIN)/python benchmarks/$$name.py || exit 1; done
 
 clean: ## Remove what the demo and the tests left; keeps .venv and pulled models
 	rm -rf var/demo .pytest_cache .mypy_cache .ruff_cache .import_linter_cache dist build

@@ -107,7 +107,7 @@ class Settings(BaseSettings):
     max_asks: Positive = 6
     rules: Rules = Rules()
 
-    chunk_size: Annotated[int, Field(ge=1, le=1024)] = 32
+    chunk_size: Annotated[int, Field(ge=1, le=1024)] = 64
     chunks_in_flight: Positive = 6
     replies_in_flight: Positive = 4
     max_chunks_in_broker: Positive = 64

@@ -10,7 +10,7 @@ from typing import Any
 import typer
 
 from copydesk import settings as copydesk_settings
-from copydesk.engine import models
+from copydesk.engine import choosing, models
 from copydesk.errors import ModelError
 from copydesk.jobs import descriptions, publishing
 from copydesk.settings import Settings
@@ -125,7 +125,7 @@ def _summary(settings: Settings, database: Database, run: int) -> dict[str, Any]
         "tokens_per_s": round(ended.completion_tokens / seconds, 1) if seconds else 0.0,
         "model_calls": model_calls,
         "model": settings.model,
-        "engine": settings.engine,
+        "engine": choosing.choices(settings)[0].backend,
         "broker": "embedded Valkey",
         "database": "SQLite",
     }

@@ -1,7 +1,8 @@
 """What the tasks of this process work with. The worker provides it once, before the first task runs."""
 
 import logging
-from dataclasses import dataclass
+import threading
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from copydesk.engine.base import Engine
@@ -26,6 +27,8 @@ class Desk:
     settings: Settings
     database: Database
     engine: Engine
+    _ringing: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
+    _ring_wanted: threading.Event = field(default_factory=threading.Event, init=False, repr=False)
 
     def describe_chunk(self, run: int, chunk: int, progress: Progress) -> str:
         tally = descriptions.write_chunk(self.database, self.settings, self.engine, run, chunk, progress)
@@ -79,7 +82,16 @@ class Desk:
         )
 
     def _ring(self) -> int:
-        return bells.ring(self.database, self.settings.max_chunks_in_broker)
+        """Chunks that end while one thread rings do not ring beside it: it rings once more for all of them."""
+        rung = 0
+        self._ring_wanted.set()
+        while self._ring_wanted.is_set() and self._ringing.acquire(blocking=False):
+            try:
+                self._ring_wanted.clear()
+                rung += bells.ring(self.database, self.settings.max_chunks_in_broker)
+            finally:
+                self._ringing.release()
+        return rung
 
 
 def nightly_key(slot: datetime) -> str:

@@ -130,8 +130,10 @@ def write(
     lease = _Lease(database, uuid.uuid4().hex, lease_seconds)
     writing = _Writing(engine, lane, lease, progress)
     try:
-        # Again, for the successors of drafts that went stale under our hands.
-        while claimed := lease.claim(claim, run, chunk):
+        stale = -1
+        while stale < writing.tally.stale:  # again, for the successors of drafts that went stale under our hands
+            stale = writing.tally.stale
+            claimed = lease.claim(claim, run, chunk)
             writing.tally.total += len(claimed)
             writing.write([read(one) for one in claimed])
     except BaseException:

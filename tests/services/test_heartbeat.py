@@ -15,7 +15,7 @@ SLOW = [f"stool-{number}" for number in range(8)]
 
 
 def test_a_chunk_much_longer_than_the_visibility_timeout_starts_once(open_desk: OpenDesk) -> None:
-    desk = open_desk(visibility_timeout_seconds=3, lease_seconds=60)
+    desk = open_desk(visibility_timeout_seconds=3, lease_seconds=60, batch_size=1)
     desk.start_broker()
     worker = desk.start_worker()
     desk.start_beat()
