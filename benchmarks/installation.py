@@ -68,19 +68,19 @@ class Desk:
 
         bells.ring(self.database, self.settings.max_chunks_in_broker)
 
-    def wait(self, run: int) -> None:
+    def wait(self, run: int, poll_seconds: float) -> None:
         while not self.finished(run):
-            time.sleep(POLL_SECONDS)
+            time.sleep(poll_seconds)
 
     def finished(self, run: int) -> bool:
         with self.database.read() as connection:
             return run not in runs.running(connection)
 
-    def timed(self, run: int) -> float:
+    def timed(self, run: int, poll_seconds: float = POLL_SECONDS) -> float:
         """Ring for a planned run; seconds until it is finished."""
         began = time.perf_counter()
         self.ring()
-        self.wait(run)
+        self.wait(run, poll_seconds)
         return time.perf_counter() - began
 
 

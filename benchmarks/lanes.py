@@ -1,6 +1,6 @@
 """How long a reply takes while bulk work saturates the engine, and what that costs the bulk, by width of its batch.
 
-    .venv/bin/python benchmarks/lanes.py [--widths 16,32,48,96] [--replies 30] [--seed 1]
+    .venv/bin/python benchmarks/lanes.py [--widths 16,32,48,96] [--replies 20] [--seed 1]
 
 A reply is one urgent product, 30 new tokens, from planning it to its row in the database, through broker and worker.
 First on an idle system, then with a bulk run of enough products for the whole measurement. The bulk's own throughput is
@@ -17,7 +17,7 @@ from installation import Desk, Installation, databases, installation
 
 from copydesk.store import runs
 
-IDLE_REPLIES = 20
+IDLE_REPLIES = 15
 PAUSE_SECONDS = 1.0
 """Between the end of one reply and the next."""
 WARM_SECONDS = 6.0
@@ -98,7 +98,7 @@ def measure(installed: Installation, url: str, width: int | None, count: int, se
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--widths", default="16,32,48,96")
-    parser.add_argument("--replies", type=int, default=30)
+    parser.add_argument("--replies", type=int, default=20)
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
     rows = []

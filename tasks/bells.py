@@ -29,18 +29,21 @@ class BrokerAway(CopydeskError):
     """The broker does not answer."""
 
 
-def ring(database: Database, limit: int) -> int:
+def ring(database: Database, limit: int, room: int = 1) -> int:
     """Ring waiting chunks; returns how many bells the broker took.
 
-    Of the catalog's chunks `limit` are rung and not done at most; what somebody waits for has a bound of its own.
+    Of the catalog's chunks `limit` are rung and not done at most, and none are rung while that leaves less than `room`;
+    what somebody waits for has a bound of its own.
     A bell that the broker did not take waits again, and the next sweep rings it: nothing is lost.
 
     Raises:
         BrokerAway: the broker does not answer.
     """
     with database.write() as connection:
-        limits = {REPLIES: REPLIES_IN_BROKER, CATALOG: limit}
-        bells = [bell for lane in QUEUES for bell in runs.claim_bells(connection, limits[lane], lane)]
+        bells = [
+            *runs.claim_bells(connection, REPLIES_IN_BROKER, REPLIES),
+            *runs.claim_bells(connection, limit, CATALOG, room=room),
+        ]
     if not bells:
         return 0
     sent = 0

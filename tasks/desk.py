@@ -32,12 +32,12 @@ class Desk:
 
     def describe_chunk(self, run: int, chunk: int, progress: Progress) -> str:
         tally = descriptions.write_chunk(self.database, self.settings, self.engine, run, chunk, progress)
-        self._ring()
+        self._ring(room=self.settings.max_chunks_in_broker // 2)
         return str(tally)
 
     def batch_chunk(self, run: int, chunk: int, progress: Progress) -> str:
         tally = batch.write_chunk(self.database, self.settings, self.engine, run, chunk, progress)
-        self._ring()
+        self._ring(room=self.settings.max_chunks_in_broker // 2)
         return str(tally)
 
     def sweep(self) -> str:
@@ -81,14 +81,14 @@ class Desk:
             f"run {planned.run}: {planned.queued} queued" if planned.created else f"run {planned.run} was there already"
         )
 
-    def _ring(self) -> int:
+    def _ring(self, room: int = 1) -> int:
         """Chunks that end while one thread rings do not ring beside it: it rings once more for all of them."""
-        rung = 0
+        rung, limit = 0, self.settings.max_chunks_in_broker
         self._ring_wanted.set()
         while self._ring_wanted.is_set() and self._ringing.acquire(blocking=False):
             try:
                 self._ring_wanted.clear()
-                rung += bells.ring(self.database, self.settings.max_chunks_in_broker)
+                rung += bells.ring(self.database, limit, room)
             finally:
                 self._ringing.release()
         return rung

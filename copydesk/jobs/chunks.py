@@ -133,9 +133,9 @@ def write(
         stale = -1
         while stale < writing.tally.stale:  # again, for the successors of drafts that went stale under our hands
             stale = writing.tally.stale
-            claimed = lease.claim(claim, run, chunk)
-            writing.tally.total += len(claimed)
-            writing.write([read(one) for one in claimed])
+            if claimed := lease.claim(claim, run, chunk):
+                writing.tally.total += len(claimed)
+                writing.write([read(one) for one in claimed])
     except BaseException:
         engine.cancel(list(writing.items))
         with contextlib.suppress(StoreUnavailable):  # then the lease runs out by itself

@@ -279,16 +279,16 @@ def _skipped(connection: sa.Connection, run: int, chosen: sa.Subquery) -> dict[s
     return {str(why): int(number) for why, number in connection.execute(query)}
 
 
-def claim_bells(connection: sa.Connection, limit: int, lane: str = CATALOG) -> list[Bell]:
+def claim_bells(connection: sa.Connection, limit: int, lane: str = CATALOG, *, room: int = 1) -> list[Bell]:
     """Chunks of a lane to ring now: at most `limit` rung ones of it in all, shops taking turns.
 
-    None before half of those have been done: ranking all that wait is not for every chunk that ends.
+    None while fewer than `room` more would be allowed: ranking all that wait is not for every chunk that ends.
     """
     if connection.dialect.name == "postgresql":  # two relays count one after the other
         connection.execute(sa.text("SELECT pg_advisory_xact_lock(620060002)"))
     of_lane = sa.select(sa.func.count()).select_from(chunks.join(runs)).where(runs.c.lane == lane)
     rung = connection.scalar(of_lane.where(chunks.c.state == RUNG)) or 0
-    if rung > limit // 2 or rung >= limit:
+    if limit - rung < max(room, 1):
         return []
     turn = sa.func.row_number().over(
         partition_by=runs.c.shop_id, order_by=(chunks.c.state != RUNG, chunks.c.run_id, chunks.c.number)
