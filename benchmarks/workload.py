@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from queue import SimpleQueue
 from typing import Any
 
-from copydesk.engine.base import Completion, Engine, Lane, Message, Request
-from copydesk.model import Dialect, Facts, Product, TextFormat
+from copydesk.engine.base import Completion, Engine, Message, Request
+from copydesk.model import Dialect, Facts, Lane, Product, TextFormat
 from copydesk.settings import Sampling
 
 INSTRUCTIONS = (

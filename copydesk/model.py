@@ -10,8 +10,12 @@ from typing import Any
 DESCRIPTION, BATCH = "description", "batch"
 """The kinds of work, stored with every run and draft. Only the first becomes live texts; a batch goes to a file."""
 
-CATALOG, REPLIES = "catalog", "replies"
-"""The lanes of runs: nobody waits for it, or somebody does, and then it goes first."""
+
+class Lane(StrEnum):
+    """Who waits for the work. What waits in the lane of replies always goes before what waits for the rest."""
+
+    REPLIES = "replies"  # somebody
+    CATALOG = "catalog"  # nobody: bulk
 
 
 class Status(StrEnum):

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import typer
 
-from copydesk.engine.base import Lane
+from copydesk.model import Lane
 from copydesk.settings import Settings
 from copydesk.store import Database
 from copydesk.store.runs import Planned

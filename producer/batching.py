@@ -8,10 +8,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from copydesk.engine.base import Lane
 from copydesk.errors import InputError
 from copydesk.jobs import batch
-from copydesk.model import fingerprint
+from copydesk.model import Lane, fingerprint
 from copydesk.settings import Settings
 from copydesk.store import Database, batches, runs
 from producer import batchfile

@@ -21,7 +21,7 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 
-from copydesk.model import CATALOG, Dialect, Facts, Product, Status, TextFormat
+from copydesk.model import Dialect, Facts, Lane, Product, Status, TextFormat
 from copydesk.store import Database, drafts, products, runs, tables, texts
 
 PATIENCE_SECONDS = 30.0
@@ -239,7 +239,7 @@ class Ledger:
         with self.database.write() as connection:
             return drafts.return_expired(connection, max_attempts)
 
-    def bells(self, limit: int, lane: str = CATALOG) -> list[runs.Bell]:
+    def bells(self, limit: int, lane: str = Lane.CATALOG) -> list[runs.Bell]:
         with self.database.write() as connection:
             return runs.claim_bells(connection, limit, lane)
 

@@ -131,3 +131,9 @@ def context_refusal(prompt_tokens: int, max_tokens: int, context: int | None) ->
             f"is {context}: shorten the product's facts or lower COPYDESK_SAMPLING__MAX_TOKENS"
         )
     return ""
+
+
+def said(error: BaseException) -> str:
+    """An error in one line."""
+    first = next((line for line in str(error).splitlines() if line.strip()), "")
+    return f"{type(error).__name__}: {first}" if first else type(error).__name__

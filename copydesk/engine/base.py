@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
+from copydesk.model import Lane
 from copydesk.settings import Sampling
 
 
@@ -14,13 +15,6 @@ class Message:
 
     role: str
     content: str
-
-
-class Lane(StrEnum):
-    """Who waits for a request. What waits in the lane of replies is always admitted before what waits for the rest."""
-
-    REPLIES = "replies"  # somebody
-    CATALOG = "catalog"  # nobody: bulk
 
 
 @dataclass(frozen=True, slots=True)

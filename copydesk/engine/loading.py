@@ -15,7 +15,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 from transformers import __version__ as transformers_version
 from transformers.utils import logging as transformers_logging
 
-from copydesk.engine.loop import said
+from copydesk.engine.backend import said
 from copydesk.errors import ConfigurationError, ModelError
 
 log = logging.getLogger(__name__)

@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 
-from copydesk.engine.backend import Backend, Broken, OutOfMemory, Prompt, PromptRefused, Row, Text
+from copydesk.engine.backend import Backend, Broken, OutOfMemory, Prompt, PromptRefused, Row, Text, said
 from copydesk.engine.base import Completion, Finish, Request, Stats
 from copydesk.engine.scheduling import Scheduler
 
@@ -228,9 +228,3 @@ class Loop:
         stats = replace(self.stats, waiting=self.scheduler.waits, running=len(self.scheduler.running))
         ended, self.ended = tuple(self.ended), []
         self.pipe.send(Progress(ended, stats))
-
-
-def said(error: BaseException) -> str:
-    """An error in one line."""
-    first = next((line for line in str(error).splitlines() if line.strip()), "")
-    return f"{type(error).__name__}: {first}" if first else type(error).__name__

@@ -28,10 +28,10 @@ from typing import Any
 
 import httpx2
 
-from copydesk.engine.backend import Prompt, Row, Text, Tick
-from copydesk.engine.base import Finish, Lane, Request
-from copydesk.engine.loop import said
+from copydesk.engine.backend import Prompt, Row, Text, Tick, said
+from copydesk.engine.base import Finish, Request
 from copydesk.errors import ConfigurationError
+from copydesk.model import Lane
 from copydesk.settings import OPENAI_KEY
 
 log = logging.getLogger(__name__)

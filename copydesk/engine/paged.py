@@ -17,10 +17,9 @@ from transformers.generation.continuous_batching.cb_logits_processors import (
     ContinuousBatchingLogitsProcessorList,
 )
 
-from copydesk.engine.backend import Prompt, Row, Text, Tick
+from copydesk.engine.backend import Prompt, Row, Text, Tick, said
 from copydesk.engine.base import Request
 from copydesk.engine.loading import Loaded, load
-from copydesk.engine.loop import said
 from copydesk.engine.scheduling import REPLIES_WIDTH
 from copydesk.engine.transformers import LanguageModel, Picker, named, only, picked
 from copydesk.errors import ModelError

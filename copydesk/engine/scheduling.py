@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 
 from copydesk.engine.backend import Row
-from copydesk.engine.base import Lane
+from copydesk.model import Lane
 
 FREE_FOR_REPLIES = 1 / 8
 """The share of the token budget that bulk work leaves free, so that a reply is admitted without waiting for an end."""

@@ -28,11 +28,12 @@ from copydesk.engine.backend import (
     Text,
     Tick,
     context_refusal,
+    said,
 )
 from copydesk.engine.base import Finish, Message, Request
 from copydesk.engine.chat import defused, folded, knows_system_role, special_pattern
 from copydesk.engine.loading import Loaded, load
-from copydesk.engine.loop import said
+from copydesk.engine.sampling import CANDIDATES_TEMPERATURE
 from copydesk.settings import Sampling
 
 log = logging.getLogger(__name__)
@@ -45,9 +46,6 @@ WORTH_KEEPING_TOKENS = 32
 
 KEPT_BEGINNINGS = 16
 """Instructions and examples of the kinds, languages and shops that take turns on one engine."""
-
-CANDIDATES_TEMPERATURE = 0.8
-"""Temperature for several candidates where neither the settings nor the model name one."""
 
 TOP_K = 50
 """What transformers takes where nobody names a top_k."""

@@ -27,14 +27,14 @@ from vllm.platforms import current_platform
 from vllm.sampling_params import RequestOutputKind
 from vllm.v1.engine.exceptions import EngineDeadError
 
-from copydesk.engine.backend import Broken, OutOfMemory, Prompt, PromptRefused, Row, Text, Tick, context_refusal
-from copydesk.engine.base import Finish, Lane, Message, Request
+from copydesk.engine.backend import Broken, OutOfMemory, Prompt, PromptRefused, Row, Text, Tick, context_refusal, said
+from copydesk.engine.base import Finish, Message, Request
 from copydesk.engine.chat import defused, folded, knows_system_role, special_pattern
 from copydesk.engine.loading import checkpoint
-from copydesk.engine.loop import said
 from copydesk.engine.sampling import resolved
 from copydesk.engine.scheduling import REPLIES_WIDTH
 from copydesk.errors import ConfigurationError, ModelError
+from copydesk.model import Lane
 from copydesk.settings import Sampling
 
 GPU_WIDTH = 256

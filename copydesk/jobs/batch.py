@@ -4,10 +4,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from copydesk.engine.base import Completion, Engine, Finish, Lane, Message, Request
+from copydesk.engine.base import Completion, Engine, Finish, Message, Request
 from copydesk.jobs import chunks
 from copydesk.jobs.chunks import Next, Progress, Tally
-from copydesk.model import Reason, Status
+from copydesk.model import Lane, Reason, Status
 from copydesk.settings import Sampling, Settings
 from copydesk.store import Database, batches, drafts, runs
 

@@ -13,9 +13,9 @@ from enum import Enum
 from queue import Empty, SimpleQueue
 from typing import Any, Protocol, TypeVar
 
-from copydesk.engine.base import Completion, Engine, Finish, Lane, Request
+from copydesk.engine.base import Completion, Engine, Finish, Request
 from copydesk.errors import ConfigurationError, StoreUnavailable
-from copydesk.model import Reason, Telemetry
+from copydesk.model import Lane, Reason, Telemetry
 from copydesk.settings import Settings
 from copydesk.store import Database, drafts, runs
 

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from copydesk import guards, prompts
-from copydesk.engine.base import Completion, Engine, Finish, Lane, Message, Request
+from copydesk.engine.base import Completion, Engine, Finish, Message, Request
 from copydesk.errors import ConfigurationError, MissingFact
 from copydesk.jobs import chunks
 from copydesk.jobs.chunks import Next, Progress, Tally
-from copydesk.model import DESCRIPTION, Reason, Status, fingerprint
+from copydesk.model import DESCRIPTION, Lane, Reason, Status, fingerprint
 from copydesk.settings import Rules, Sampling, Settings
 from copydesk.store import Database, drafts, products, runs
 

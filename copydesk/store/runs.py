@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from copydesk.errors import NotFound
-from copydesk.model import CATALOG, DESCRIPTION, OPEN, REPLIES, Status, Telemetry
+from copydesk.model import DESCRIPTION, OPEN, Lane, Status, Telemetry
 from copydesk.store.products import insert_ignoring_twins, insert_selected
 from copydesk.store.tables import chunks, drafts, live_texts, now, products, runs, shops
 
@@ -41,7 +41,7 @@ class Order:
     skus: Sequence[str] | None = None
     limit: int | None = None
     auto_publish: bool = False
-    lane: str = CATALOG
+    lane: str = Lane.CATALOG
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ class Bell(NamedTuple):
     shop: str
     rings: int
     kind: str = DESCRIPTION
-    lane: str = CATALOG
+    lane: str = Lane.CATALOG
 
 
 class Asked(NamedTuple):
@@ -163,7 +163,7 @@ def open_run(
             runs.c.shop_id == shop_id, runs.c.kind == kind, runs.c.run_key == run_key
         )
     ).one()
-    if lane == REPLIES:
+    if lane == Lane.REPLIES:
         connection.execute(sa.update(runs).where(runs.c.id == twin.id, runs.c.state == RUNNING).values(lane=lane))
     return Planned(twin.id, created=False, queued=twin.queued, skipped={})
 
@@ -279,7 +279,7 @@ def _skipped(connection: sa.Connection, run: int, chosen: sa.Subquery) -> dict[s
     return {str(why): int(number) for why, number in connection.execute(query)}
 
 
-def claim_bells(connection: sa.Connection, limit: int, lane: str = CATALOG, *, room: int = 1) -> list[Bell]:
+def claim_bells(connection: sa.Connection, limit: int, lane: str = Lane.CATALOG, *, room: int = 1) -> list[Bell]:
     """Chunks of a lane to ring now: at most `limit` rung ones of it in all, shops taking turns.
 
     None while fewer than `room` more would be allowed: ranking all that wait is not for every chunk that ends.

@@ -8,7 +8,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
-from copydesk.model import CATALOG, OPEN
+from copydesk.model import OPEN, Lane
 
 
 class UtcDateTime(sa.types.TypeDecorator[datetime]):
@@ -132,7 +132,7 @@ runs = sa.Table(
     sa.Column("state", sa.Text, nullable=False),  # running, finished
     sa.Column("recipe", Json, nullable=False),
     sa.Column("auto_publish", sa.Boolean, nullable=False),
-    sa.Column("lane", sa.Text, nullable=False, server_default=CATALOG),
+    sa.Column("lane", sa.Text, nullable=False, server_default=Lane.CATALOG),
     sa.Column("queued", sa.Integer, nullable=False),
     sa.Column("outcomes", Json),  # counts, written once, when the run ends
     _moment("created_at", always=True),

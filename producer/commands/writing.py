@@ -31,8 +31,8 @@ def describe(
     as_json: AsJson = False,
 ) -> None:
     """Enqueue descriptions for a shop's catalog."""
-    from copydesk.engine.base import Lane
     from copydesk.jobs import descriptions
+    from copydesk.model import Lane
     from producer import asking, report, watching
     from producer.opening import ledger
 
@@ -66,7 +66,7 @@ def batch(
     as_json: AsJson = False,
 ) -> None:
     """Answer a file of chat requests through the queue. The same command again takes up where it stopped."""
-    from copydesk.engine.base import Lane
+    from copydesk.model import Lane
     from producer import asking, batching, report, watching
     from producer.opening import ledger
 

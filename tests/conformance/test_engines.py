@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from copydesk.engine.base import Completion, Engine, Finish, Lane, Message, Request
+from copydesk.engine.base import Completion, Engine, Finish, Message, Request
 from copydesk.errors import ModelError
+from copydesk.model import Lane
 from copydesk.settings import Sampling
 
 Open = Callable[..., Engine]

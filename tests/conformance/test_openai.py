@@ -14,9 +14,10 @@ from engines import in_thread
 from openai_server import Answer, Endpoint, refusal, serve, text, tokens
 
 from copydesk.engine.backend import Row, Text
-from copydesk.engine.base import Completion, Finish, Lane, Message, Request
+from copydesk.engine.base import Completion, Finish, Message, Request
 from copydesk.engine.openai import OpenAIBackend, Patience
 from copydesk.errors import ConfigurationError
+from copydesk.model import Lane
 from copydesk.settings import OPENAI_KEY, Sampling
 
 KEY = "sk-this-is-the-secret-0123456789"

@@ -11,7 +11,8 @@ import pytest
 from engines import in_thread
 
 from copydesk.engine.backend import Broken, OutOfMemory, PromptRefused, Row, Text
-from copydesk.engine.base import Completion, Finish, Lane, Message, Request
+from copydesk.engine.base import Completion, Finish, Message, Request
+from copydesk.model import Lane
 from copydesk.settings import Sampling
 
 torch: Any = pytest.importorskip("torch", reason="needs the worker extra")

@@ -6,7 +6,7 @@ import pytest
 from databases import MINE, Ledger, at_once, outcome, product
 
 from copydesk.errors import NotFound
-from copydesk.model import CATALOG, REPLIES, Reason, Status
+from copydesk.model import Lane, Reason, Status
 from copydesk.store import Database, batches, drafts, runs
 from copydesk.store.batches import Line
 
@@ -17,7 +17,9 @@ def ask(number: int, words: str = "Hello") -> Line:
     return Line(number, f"id-{number}", {"messages": [{"role": "user", "content": words}]})
 
 
-def plan(database: Database, *lines: Line, key: str = "file", chunk_size: int = 2, lane: str = REPLIES) -> runs.Planned:
+def plan(
+    database: Database, *lines: Line, key: str = "file", chunk_size: int = 2, lane: str = Lane.REPLIES
+) -> runs.Planned:
     with database.write() as connection:
         return batches.plan(connection, batches.Order(key, {"model": "tiny"}, chunk_size, lane), lines)
 
@@ -74,12 +76,12 @@ def test_the_same_key_again_is_the_same_run_and_reads_no_line(database: Database
 
 
 def test_a_run_that_somebody_waits_for_by_now_goes_first_from_here_on(ledger: Ledger) -> None:
-    run = plan(ledger.database, ask(1), ask(2), chunk_size=1, lane=CATALOG).run
+    run = plan(ledger.database, ask(1), ask(2), chunk_size=1, lane=Lane.CATALOG).run
     ledger.bells(1)
 
-    assert plan(ledger.database, lane=REPLIES).run == run
+    assert plan(ledger.database, lane=Lane.REPLIES).run == run
 
-    assert [bell.chunk for bell in ledger.bells(10, REPLIES)] == [1]
+    assert [bell.chunk for bell in ledger.bells(10, Lane.REPLIES)] == [1]
     assert ledger.bells(10) == []
 
 
@@ -184,7 +186,7 @@ def test_a_batch_rings_as_a_batch_in_its_lane(ledger: Ledger) -> None:
     run = plan(ledger.database, ask(1), ask(2), ask(3)).run
 
     assert ledger.bells(10) == []
-    assert ledger.bells(10, REPLIES) == [runs.Bell(run, chunk, "batch", 1, "batch", "replies") for chunk in (0, 1)]
+    assert ledger.bells(10, Lane.REPLIES) == [runs.Bell(run, chunk, "batch", 1, "batch", "replies") for chunk in (0, 1)]
 
 
 def test_who_reviews_copy_sees_no_answer_of_a_batch(ledger: Ledger) -> None:

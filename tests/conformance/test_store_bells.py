@@ -3,7 +3,7 @@
 import pytest
 from databases import Ledger, Meanwhile, at_once, just_before, outcome, product, some
 
-from copydesk.model import REPLIES, Status
+from copydesk.model import Lane, Status
 from copydesk.store import drafts, runs
 
 
@@ -57,12 +57,12 @@ def test_a_relay_that_counted_before_another_one_rang_keeps_the_limit(ledger: Le
 def test_the_lanes_are_rung_apart_and_each_keeps_its_own_limit(ledger: Ledger) -> None:
     ledger.take_in(*some(8))
     bulk = ledger.plan("bulk", chunk_size=1, skus=[f"sku{place}" for place in range(1, 6)]).run
-    urgent = ledger.plan("urgent", chunk_size=1, lane=REPLIES).run
+    urgent = ledger.plan("urgent", chunk_size=1, lane=Lane.REPLIES).run
 
     assert [(bell.run, bell.lane) for bell in ledger.bells(4)] == [(bulk, "catalog")] * 4
-    assert [(bell.run, bell.lane) for bell in ledger.bells(2, REPLIES)] == [(urgent, "replies")] * 2
+    assert [(bell.run, bell.lane) for bell in ledger.bells(2, Lane.REPLIES)] == [(urgent, "replies")] * 2
     assert len(ledger.bells(4)) == 0, "what is rung of one lane takes no place of the other"
-    assert len(ledger.bells(3, REPLIES)) == 1
+    assert len(ledger.bells(3, Lane.REPLIES)) == 1
     assert ledger.run(urgent).lane == "replies"
 
 

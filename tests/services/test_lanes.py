@@ -6,6 +6,7 @@ from pathlib import Path
 import kombu
 from kombu.transport import redis
 
+from copydesk.settings import Settings
 from services.conftest import OpenDesk
 from services.desks import desk_in, until
 from tasks.app import transport_options
@@ -55,10 +56,10 @@ def test_the_catalog_is_left_out_while_a_worker_has_its_share() -> None:
     assert cycle.rotate(REPLIES) == REPLIES
 
 
-def test_kombus_private_names_are_where_the_cap_looks_for_them(open_desk: OpenDesk, tmp_path: Path) -> None:
+def test_kombus_private_names_are_where_the_cap_looks_for_them(tmp_path: Path) -> None:
     with desk_in(tmp_path / "other") as desk:
         desk.start_broker()
-        options = {**transport_options(_settings()), "visibility_timeout": 7}
+        options = {**transport_options(Settings(engine="scripted")), "visibility_timeout": 7}
         with (
             kombu.Connection(desk.broker_url, transport_options=options) as connection,
             connection.SimpleQueue(CATALOG) as queue,
@@ -73,9 +74,3 @@ def test_kombus_private_names_are_where_the_cap_looks_for_them(open_desk: OpenDe
             assert lanes.held(channel.qos, CATALOG) == 1
             message.ack()
             assert lanes.held(channel.qos, CATALOG) == 0
-
-
-def _settings():  # type: ignore[no-untyped-def]
-    from copydesk.settings import Settings
-
-    return Settings(engine="scripted")

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from copydesk.engine.backend import Prompt, Row
-from copydesk.engine.base import Lane, Message, Request
+from copydesk.engine.base import Message, Request
 from copydesk.engine.scheduling import REPLIES_WIDTH, Scheduler
+from copydesk.model import Lane
 from copydesk.settings import Sampling
 
 MAX_TOKENS = 10

@@ -4,12 +4,12 @@ import pytest
 from answering import Answering
 from databases import Ledger
 
-from copydesk.engine.base import Completion, Finish, Lane, Message, Request
+from copydesk.engine.base import Completion, Finish, Message, Request
 from copydesk.errors import ConfigurationError
 from copydesk.jobs import batch
 from copydesk.jobs.batch import Chat
 from copydesk.jobs.chunks import Tally
-from copydesk.model import Reason
+from copydesk.model import Lane, Reason
 from copydesk.settings import Sampling, Settings
 from copydesk.store import Database, batches, drafts
 

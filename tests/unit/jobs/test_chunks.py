@@ -6,10 +6,10 @@ import pytest
 from answering import Answering
 from databases import Ledger, some
 
-from copydesk.engine.base import Completion, Deliver, Finish, Lane, Message, Request, Stats
+from copydesk.engine.base import Completion, Deliver, Finish, Message, Request, Stats
 from copydesk.jobs import chunks
 from copydesk.jobs.chunks import Item, Next, Tally
-from copydesk.model import Status, Telemetry
+from copydesk.model import Lane, Status, Telemetry
 from copydesk.settings import Sampling
 from copydesk.store import Database, drafts, runs
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from copydesk.engine.base import Lane
 from copydesk.errors import InputError
+from copydesk.model import Lane
 from copydesk.settings import Sampling, Settings
 from copydesk.store import Database, runs
 from producer import batchfile, batching

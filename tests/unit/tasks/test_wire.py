@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from copydesk.engine.base import Lane
 from copydesk.errors import ConfigurationError
+from copydesk.model import Lane
 from copydesk.settings import Nightly, Settings
 from tasks import app as tasks_app
 from tasks import bells, desk, flower, names, work
