@@ -21,10 +21,10 @@ from copydesk.engine.sampling import resolved
 from copydesk.errors import ModelError
 from copydesk.settings import Sampling
 
-WIDTH = 48
+WIDTH = 32
 """Catalog rows that decode together; docs/benchmarks.md has the curve."""
 
-BATCHED_TOKENS = 512
+BATCHED_TOKENS = 192
 """Tokens that one step works on at most: a long prompt is read in parts, and holds up those who decode only so long."""
 
 LONGEST_PROMPT = 150_000
