@@ -24,7 +24,7 @@ from copydesk.settings import Sampling
 WIDTH = 32
 """Catalog rows that decode together; docs/benchmarks.md has the curve."""
 
-BATCHED_TOKENS = 192
+BATCHED_TOKENS = 512
 """Tokens that one step works on at most: a long prompt is read in parts, and holds up those who decode only so long."""
 
 LONGEST_PROMPT = 150_000
