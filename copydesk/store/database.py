@@ -1,5 +1,7 @@
 """Opening the database: SQLite (WAL) or PostgreSQL, one short transaction at a time."""
 
+import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -60,8 +62,8 @@ class Database:
         @sa.event.listens_for(engine, "connect")
         def _configure(connection: Any, _record: Any) -> None:
             connection.isolation_level = None  # we send BEGIN ourselves, below
-            for pragma in ("journal_mode=WAL", "synchronous=NORMAL"):
-                connection.execute(f"PRAGMA {pragma}")
+            _switch_to_wal(connection)
+            connection.execute("PRAGMA synchronous=NORMAL")
 
         @sa.event.listens_for(engine, "begin")
         def _begin(connection: sa.Connection) -> None:
@@ -151,3 +153,17 @@ class Database:
 
     def close(self) -> None:
         self._engine.dispose()
+
+
+def _switch_to_wal(connection: Any) -> None:
+    """The first switch of a new file does not wait for another process that switches it too; so we do."""
+    deadline = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
+        else:
+            return
