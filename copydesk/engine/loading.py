@@ -185,3 +185,11 @@ def _save_twin(gguf: Path, folder: Path, dtype: torch.dtype) -> None:
     mode = (folder / "config.json").stat().st_mode
     for weights in folder.glob("*.safetensors"):  # written readable by their owner alone, whatever the umask
         weights.chmod(mode)
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """CUDA has an exception of its own for it; the CPU allocator raises a plain RuntimeError."""
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    message = str(error).lower()
+    return any(phrase in message for phrase in ("out of memory", "not enough memory", "can't allocate memory"))

@@ -11,7 +11,7 @@ from copydesk.engine.hosted import ChildProcess, HostedEngine
 from copydesk.engine.models import KNOWN, resolve
 from copydesk.engine.scripted import ScriptedBackend
 from copydesk.errors import ConfigurationError, CopydeskError, ModelError
-from copydesk.settings import OPENAI_KEY, Settings
+from copydesk.settings import OPENAI_KEY, Sampling, Settings
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +52,12 @@ def _missing(backend: str, error: ImportError) -> ConfigurationError:
     )
 
 
+def _own_sampling(settings: Settings) -> Sampling | None:
+    """How a known model is sampled by default: a GGUF does not say it."""
+    known = KNOWN.get(settings.model)
+    return known.sampling if known else None
+
+
 def _open_transformers(settings: Settings) -> Backend:
     source = resolve(settings.model, settings.models)  # before the seconds that importing torch takes
     # torch's OpenMP threads spin while they wait for each other, and on cores that other processes use too they mostly
@@ -61,13 +67,12 @@ def _open_transformers(settings: Settings) -> Backend:
         from copydesk.engine.transformers import open_transformers
     except ImportError as error:
         raise _missing("transformers", error) from error
-    known = KNOWN.get(settings.model)
     return open_transformers(
         source,
         name=settings.model,
         device=settings.device,
         width=settings.batch_size,
-        own_sampling=known.sampling if known else None,
+        own_sampling=_own_sampling(settings),
     )
 
 
@@ -84,13 +89,12 @@ def _open_openvino(settings: Settings) -> Backend:
         from copydesk.engine.openvino import OpenVinoBackend
     except ImportError as error:
         raise _missing("openvino", error) from error
-    known = KNOWN.get(settings.model)
     return OpenVinoBackend(
         Path(source),
         name=settings.model,
         width=settings.batch_size,
         cache_gb=settings.kv_cache_gb,
-        own_sampling=known.sampling if known else None,
+        own_sampling=_own_sampling(settings),
     )
 
 
@@ -100,14 +104,13 @@ def _open_vllm(settings: Settings) -> Backend:
         from copydesk.engine.vllm import VllmBackend
     except ImportError as error:
         raise _missing("vllm", error) from error
-    known = KNOWN.get(settings.model)
     return VllmBackend(
         source,
         name=settings.model,
         device=settings.device,
         width=settings.batch_size,
         cache_gb=settings.kv_cache_gb,
-        own_sampling=known.sampling if known else None,
+        own_sampling=_own_sampling(settings),
     )
 
 

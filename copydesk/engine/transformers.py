@@ -32,7 +32,7 @@ from copydesk.engine.backend import (
 )
 from copydesk.engine.base import Finish, Message, Request
 from copydesk.engine.chat import defused, folded, knows_system_role, special_pattern
-from copydesk.engine.loading import Loaded, load
+from copydesk.engine.loading import Loaded, is_out_of_memory, load
 from copydesk.engine.sampling import CANDIDATES_TEMPERATURE
 from copydesk.settings import Sampling
 
@@ -248,19 +248,11 @@ class _Picking:
 
 def named(error: Exception) -> Exception:
     """What torch raised, as what the loop knows: OutOfMemory, Broken, or just the error itself."""
-    if _is_out_of_memory(error):
+    if is_out_of_memory(error):
         return OutOfMemory(said(error))
     if isinstance(error, torch.AcceleratorError) or "CUDA error:" in str(error):  # every later call fails as well
         return Broken(said(error))
     return error
-
-
-def _is_out_of_memory(error: Exception) -> bool:
-    """CUDA has an exception of its own for it; the CPU allocator raises a plain RuntimeError."""
-    if isinstance(error, torch.OutOfMemoryError | MemoryError):
-        return True
-    message = str(error).lower()
-    return any(phrase in message for phrase in ("out of memory", "not enough memory", "can't allocate memory"))
 
 
 # Requests to tokens, tokens to texts --------------------------------------------------------------------------------

@@ -30,7 +30,7 @@ from vllm.v1.engine.exceptions import EngineDeadError
 from copydesk.engine.backend import Broken, OutOfMemory, Prompt, PromptRefused, Row, Text, Tick, context_refusal, said
 from copydesk.engine.base import Finish, Message, Request
 from copydesk.engine.chat import defused, folded, knows_system_role, special_pattern
-from copydesk.engine.loading import checkpoint
+from copydesk.engine.loading import checkpoint, is_out_of_memory
 from copydesk.engine.sampling import resolved
 from copydesk.engine.scheduling import REPLIES_WIDTH
 from copydesk.errors import ConfigurationError, ModelError
@@ -142,7 +142,7 @@ class VllmBackend:
             outputs = self._engine.step()
         except Exception as error:
             self._step_failed = True
-            if _is_out_of_memory(error):
+            if is_out_of_memory(error):
                 raise OutOfMemory(said(error)) from error
             if _is_the_end(error):
                 raise Broken(said(error)) from error
@@ -216,14 +216,6 @@ def _own_sampling(config: Mapping[str, Any]) -> Sampling:
 
 
 # What went wrong -----------------------------------------------------------------------------------------------------
-
-
-def _is_out_of_memory(error: Exception) -> bool:
-    """CUDA has an exception of its own for it; the CPU allocator raises a plain RuntimeError."""
-    if isinstance(error, torch.OutOfMemoryError | MemoryError):
-        return True
-    words = str(error).lower()
-    return any(phrase in words for phrase in ("out of memory", "not enough memory", "can't allocate memory"))
 
 
 def _is_the_end(error: Exception) -> bool:
