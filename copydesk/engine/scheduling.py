@@ -34,7 +34,7 @@ class Scheduler:
 
     def refusal(self, row: Row) -> str:
         """Why a row could not even run alone; empty if it can."""
-        limit = self._limit(row.request.lane)
+        limit = _share(self._whole, row.request.lane)  # of a budget that shrank, a large row runs alone
         if limit is None or row.most_tokens <= limit:
             return ""
         return (
@@ -97,7 +97,7 @@ class Scheduler:
     def _fits(self, row: Row) -> bool:
         if self._room(row.request.lane) <= 0:
             return False
-        limit = self._limit(row.request.lane)
+        limit = _share(self.capacity_tokens, row.request.lane)
         # A row alone always runs: what is too large for that was refused, or will run out of memory by name.
         return not self.running or limit is None or sum(self.running.values()) + row.most_tokens <= limit
 
@@ -105,10 +105,10 @@ class Scheduler:
         width = self.width if lane is Lane.CATALOG else REPLIES_WIDTH
         return width - sum(1 for row in self.running if row.request.lane is lane)
 
-    def _limit(self, lane: Lane) -> int | None:
-        if self.capacity_tokens is None or lane is Lane.REPLIES:
-            return self.capacity_tokens
-        return int(self.capacity_tokens * (1 - FREE_FOR_REPLIES))
+
+def _share(tokens: int | None, lane: Lane) -> int | None:
+    """What of a budget a lane may fill."""
+    return tokens if tokens is None or lane is Lane.REPLIES else int(tokens * (1 - FREE_FOR_REPLIES))
 
 
 def _alike(queue: Iterable[Row], width: int) -> Sequence[Row]:

@@ -264,6 +264,21 @@ def test_a_batch_is_full_when_enough_wait_even_if_lengths_differ() -> None:
     assert batch(row("a", 5), row("b", 90), row("c", 91), width=3) == ["a", "b", "c"]
 
 
+@pytest.mark.parametrize("capacity", [None, 1000])
+def test_what_came_too_late_for_the_whole_budget_is_not_refused_but_runs_alone(capacity: int | None) -> None:
+    made = scheduler(*(row(str(number), 40) for number in range(2)), capacity=capacity)
+    made.admit()
+    made.shrink()
+    large = row("large", 400)
+    assert made.refusal(large) == ""
+    made.put(large)
+    turns = []
+    while admitted := made.admit():
+        turns.append(ids(admitted))
+        end_all(made)
+    assert turns[-1] == ["large"]
+
+
 def test_rows_with_another_repetition_penalty_wait_for_their_own_batch() -> None:
     waiting = [row("a", 5), row("other", 5, repetition_penalty=1.2), row("b", 9)]
     assert batch(*waiting) == ["a", "b"]
