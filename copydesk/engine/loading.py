@@ -3,8 +3,6 @@
 import contextlib
 import io
 import logging
-import secrets
-import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +14,7 @@ from transformers import __version__ as transformers_version
 from transformers.utils import logging as transformers_logging
 
 from copydesk.engine.backend import said
+from copydesk.engine.converted import converted
 from copydesk.errors import ConfigurationError, ModelError
 
 log = logging.getLogger(__name__)
@@ -141,31 +140,8 @@ def _converted(gguf: Path, dtype: torch.dtype) -> Path:
 
     Reading SmolLM2's 98 MB GGUF takes transformers 24 s every time, reading its twin 0.3 s.
     """
-    stat = gguf.stat()
-    identity = f"{stat.st_size}-{stat.st_mtime_ns}-{transformers_version}-{str(dtype).removeprefix('torch.')}"
-    target = gguf.parent / "converted" / f"{gguf.stem}-{identity}"
-    if not target.is_dir():
-        _convert(gguf, target, dtype)
-    return target
-
-
-def _convert(gguf: Path, target: Path, dtype: torch.dtype) -> None:
-    """Write the twin under another name and rename it: a folder of that name is whole, whoever else converts it too."""
-    scratch = target.with_name(f".{secrets.token_hex(4)}.tmp")
-    log.info("converting %s once, to %s", gguf, target)
-    try:
-        scratch.mkdir(parents=True)
-        _save_twin(gguf, scratch, dtype)
-        scratch.rename(target)
-    except OSError as error:
-        if target.is_dir():  # another process was faster; its twin is as good
-            return
-        raise ModelError(
-            f"{gguf} cannot be converted into {target} ({error}): make the folder writable and free "
-            f"{gguf.stat().st_size * 8 // 1_000_000} MB, or set COPYDESK_MODEL to a checkpoint folder"
-        ) from error
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+    form = f"{transformers_version}-{str(dtype).removeprefix('torch.')}"
+    return converted(gguf, form, lambda folder: _save_twin(gguf, folder, dtype))
 
 
 def _save_twin(gguf: Path, folder: Path, dtype: torch.dtype) -> None:

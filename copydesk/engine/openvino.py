@@ -1,7 +1,7 @@
 """The backend on OpenVINO GenAI's ContinuousBatchingPipeline: the fastest way to run a model on a CPU.
 
-Reads a .gguf file (of Q4_0, Q4_1, Q4_K, Q6_K, Q8_0 or F16 tensors; Q5 it refuses) or a folder that
-`optimum-cli export openvino` wrote. Beginnings that prompts share are read once: the pipeline caches prefixes.
+Reads a .gguf file, or a folder that `optimum-cli export openvino` wrote. Beginnings that prompts share are read once:
+the pipeline caches prefixes.
 """
 
 import json
@@ -14,6 +14,7 @@ from typing import Any
 
 import openvino_genai
 
+from copydesk.engine import gguf_files
 from copydesk.engine.backend import OutOfMemory, Prompt, PromptRefused, Row, Text, Tick, context_refusal
 from copydesk.engine.base import Finish, Message, Request
 from copydesk.engine.chat import defused, folded, special_pattern
@@ -68,7 +69,8 @@ class OpenVinoBackend:
         self.width = width or WIDTH
         shape = _shape(source)
         self.capacity_tokens = int(cache_gb * 1e9 / shape.bytes_per_token)
-        self._pipeline = _load(source, self.width, cache_gb, properties or {})
+        readable = source if source.is_dir() else gguf_files.exact(source)
+        self._pipeline = _load(readable, self.width, cache_gb, properties or {})
         self._tokenizer = self._pipeline.get_tokenizer()
         # Its tokenizer cuts long prompts off without a word; one that reaches that length counts as too long.
         cut_at = int(self._tokenizer.encode("a " * LONGEST_PROMPT).input_ids.shape[1])
@@ -194,7 +196,7 @@ class _Shape:
 def _shape(source: Path) -> _Shape:
     """Raises ModelError when the files do not say it."""
     try:
-        sizes = _sizes_in_config(source / "config.json") if source.is_dir() else _sizes_in_gguf(source)
+        sizes = _sizes_in_config(source / "config.json") if source.is_dir() else gguf_files.sizes(source)
     except (OSError, ValueError, KeyError) as error:
         raise ModelError(f"{source} does not say how large its model is ({error!r}): it is damaged") from error
     layers, heads, head_size, context = sizes
@@ -208,24 +210,6 @@ def _sizes_in_config(file: Path) -> tuple[int, int, int, int | None]:
     head_size = config.get("head_dim") or config["hidden_size"] // heads
     key_value_heads = config.get("num_key_value_heads") or heads
     return config["num_hidden_layers"], key_value_heads, head_size, config.get("max_position_embeddings")
-
-
-def _sizes_in_gguf(file: Path) -> tuple[int, int, int, int | None]:
-    from gguf import GGUFReader
-
-    fields = GGUFReader(file).fields
-    kind = fields["general.architecture"].contents()
-
-    def number(name: str) -> int | None:
-        field = fields.get(f"{kind}.{name}")
-        return None if field is None else int(field.contents())
-
-    heads = number("attention.head_count")
-    layers, width = number("block_count"), number("embedding_length")
-    if not (heads and layers and width):
-        raise KeyError(f"{kind}.block_count")
-    head_size = number("attention.key_length") or width // heads
-    return layers, number("attention.head_count_kv") or heads, head_size, number("context_length")
 
 
 def _special_words(tokenizer: Any) -> list[str]:

@@ -98,13 +98,21 @@ def chat_gguf(chat_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -
 
 
 @pytest.fixture
+def quantized_gguf(chat_checkpoint: Path, tmp_path: Path) -> Callable[[Any], Path]:
+    """Writes the same with its matrices in another GGMLQuantizationType."""
+    return lambda kind: write_gguf(tmp_path / "small.gguf", chat_checkpoint, matrices=kind)
+
+
+@pytest.fixture
 def holed_gguf(chat_checkpoint: Path, tmp_path: Path) -> Path:
     """The same, but without one of its tensors."""
     return write_gguf(tmp_path / "holed.gguf", chat_checkpoint, left_out="model.layers.2.mlp.up_proj.weight")
 
 
-def write_gguf(path: Path, checkpoint: Path, left_out: str = "", chat_template: str = CHAT_TEMPLATE) -> Path:
-    """Write a checkpoint as llama.cpp's own converter would, in 16 bits."""
+def write_gguf(
+    path: Path, checkpoint: Path, left_out: str = "", chat_template: str = CHAT_TEMPLATE, matrices: Any = None
+) -> Path:
+    """Write a checkpoint as llama.cpp's own converter would: vectors in 32 bits, matrices in 16 or as it is said."""
     gguf = pytest.importorskip("gguf")
     pytest.importorskip("accelerate", reason="transformers reads GGUF files only with accelerate installed")
     transformers = pytest.importorskip("transformers")
@@ -142,8 +150,9 @@ def write_gguf(path: Path, checkpoint: Path, left_out: str = "", chat_template: 
         weights = tensor.numpy()
         if kind in heads:  # llama.cpp keeps the two halves of each rotated head interleaved
             weights = weights.reshape(heads[kind], 2, -1, weights.shape[1]).swapaxes(1, 2).reshape(weights.shape)
-        weights = weights.astype("float16") if weights.ndim == 2 else weights
-        writer.add_tensor(names.get_name(name, try_suffixes=(".weight",)), weights)
+        kept = (matrices or gguf.GGMLQuantizationType.F16) if weights.ndim == 2 else gguf.GGMLQuantizationType.F32
+        place = names.get_name(name, try_suffixes=(".weight",))
+        writer.add_tensor(place, gguf.quantize(weights, kept), raw_dtype=kept)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
