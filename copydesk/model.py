@@ -4,11 +4,13 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-DESCRIPTION, BATCH = "description", "batch"
-"""The kinds of work, stored with every run and draft. Only the first becomes live texts; a batch goes to a file."""
+DESCRIPTION, BATCH, REPLY, SENTIMENT = "description", "batch", "reply", "sentiment"
+"""The kinds of work, stored with every run and draft. Descriptions become live texts, a batch goes to a file, replies
+go to the platform, and a sentiment stays with its review."""
 
 
 class Lane(StrEnum):
@@ -31,6 +33,7 @@ class Status(StrEnum):
     REJECTED = "rejected"  # a person said no
     PUBLISHED = "published"  # it is the shop's live text
     UNDONE = "undone"  # it was live, and was taken back
+    IGNORED = "ignored"  # a review that says nothing, or is spam: no reply
 
 
 LEGAL_MOVES: Mapping[Status, frozenset[Status]] = {
@@ -44,6 +47,7 @@ LEGAL_MOVES: Mapping[Status, frozenset[Status]] = {
     Status.REJECTED: frozenset({Status.APPROVED}),
     Status.PUBLISHED: frozenset({Status.UNDONE}),
     Status.UNDONE: frozenset(),
+    Status.IGNORED: frozenset({Status.APPROVED, Status.STALE}),
 }
 
 OPEN = frozenset({Status.PENDING, Status.WRITING})
@@ -181,3 +185,133 @@ class Telemetry:
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
+
+
+# Reviews and the replies to them -------------------------------------------------------------------------------------
+
+
+class Platform(StrEnum):
+    """Where a review comes from, and which format its reply goes back in."""
+
+    JUDGEME = "judgeme"
+    YOTPO = "yotpo"
+    AMAZON = "amazon"
+    GOOGLE = "google"
+    CSV = "csv"
+    JSONL = "jsonl"
+    API = "api"
+
+
+class Polarity(StrEnum):
+    """What a text says of its subject."""
+
+    POSITIVE = "positive"
+    NEUTRAL = "neutral"
+    NEGATIVE = "negative"
+
+
+class Route(StrEnum):
+    """What a review is about, as far as that decides who may answer it. Graver routes come first."""
+
+    SELF_HARM = "self-harm"
+    SAFETY = "safety"  # injury, fire, glass, a child in danger
+    HEALTH = "health"  # illness, allergy
+    LEGAL = "legal"  # lawyer, court, police
+    REGULATOR = "regulator"  # trading standards, 12315, Verbraucherzentrale
+    MEDIA = "media"
+    DISCRIMINATION = "discrimination"
+    STAFF = "staff"  # somebody of the staff is named
+    EMPTY = "empty"  # nothing is said
+    SPAM = "spam"
+    ORDINARY = "ordinary"
+
+
+class Policy(StrEnum):
+    """What becomes of a review."""
+
+    AUTO = "auto"  # a reply is drafted, and approved by the shop's rule when the guards pass it
+    DRAFT = "draft"  # a reply is drafted, and waits for a person
+    PERSON = "person"  # no model sees it
+    IGNORE = "ignore"  # nothing is to be answered
+
+
+@dataclass(frozen=True, slots=True)
+class Reviewer:
+    """Who wrote a review, as far as the platform says; all of it personal data."""
+
+    name: str = ""
+    email: str = ""
+    id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """One review as a file or a request brings it, nothing masked yet.
+
+    `id` is the platform's key, or one made of the content where the file has none; `rating` is 1 to 5, None where
+    there is none; `reply` the answer that the platform shows already; `source` the raw cells needed to write a reply
+    back in the platform's format. A review without a product has sku "".
+    """
+
+    id: str
+    text: str
+    platform: Platform
+    title: str = ""
+    rating: int | None = None
+    sku: str = ""
+    reviewer: Reviewer = Reviewer()
+    written_at: datetime | None = None
+    reply: str = ""
+    source: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def content_hash(self) -> str:
+        """Another value once what the reviewer says has changed."""
+        return fingerprint([self.title, self.text, self.rating])
+
+
+@dataclass(frozen=True, slots=True)
+class Sentiment:
+    """A text's polarity and the probability of each of the three; `by` names what said so, such as `words/en@1`."""
+
+    polarity: Polarity
+    positive: float
+    neutral: float
+    negative: float
+    by: str
+
+    @property
+    def confidence(self) -> float:
+        """The probability of its polarity, 0 to 1."""
+        return {
+            Polarity.POSITIVE: self.positive,
+            Polarity.NEUTRAL: self.neutral,
+            Polarity.NEGATIVE: self.negative,
+        }[self.polarity]
+
+
+@dataclass(frozen=True, slots=True)
+class Opinion:
+    """What a review says of one topic (`quality`, `delivery` ...), and the masked sentence that says it."""
+
+    topic: str
+    polarity: Polarity
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Triage:
+    """What is known of a review before any model is asked. `title` and `text` are masked: [email], [phone] ...
+
+    `reasons` say why a person is asked, or why nothing is answered; `disagrees` that stars and text do.
+    """
+
+    language: str
+    title: str
+    text: str
+    route: Route
+    sentiment: Sentiment
+    opinions: tuple[Opinion, ...]
+    policy: Policy
+    reasons: tuple[Reason, ...] = ()
+    disagrees: bool = False

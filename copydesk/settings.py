@@ -52,11 +52,28 @@ class Rules(_Section):
     max_chars_zh: Positive = 300
 
 
+class Replies(_Section):
+    """How a shop answers reviews.
+
+    `auto` approves a reply that the guards passed, where the stars are at least `auto_from_rating` and the sentiment is
+    as sure as `auto_confidence`; nothing goes without it. `person` adds words that send a review to a person.
+    """
+
+    auto: bool = False
+    auto_from_rating: Annotated[int, Field(ge=1, le=5)] = 4
+    auto_confidence: Annotated[float, Field(ge=0, le=1)] = 0.8
+    sign_off: str = ""
+    staff: tuple[str, ...] = ()  # names: who is named in a review gets it
+    person: tuple[str, ...] = ()
+    webhook: str = ""  # where approved replies are posted
+
+
 class Shop(_Section):
-    """One shop's voice and its publishing rule."""
+    """One shop's voice and its rules."""
 
     voice: str = ""
     auto_publish: bool = False
+    replies: Replies = Replies()
 
 
 class OpenAI(_Section):
@@ -67,6 +84,23 @@ class OpenAI(_Section):
     requests_per_minute: Positive | None = None
     tokens_per_minute: Positive | None = None
     timeout_seconds: Positive = 120
+
+
+class SentimentModel(_Section):
+    """The sequence classifier, a Hugging Face id or a folder, that workers ask; none: word lists, without a model."""
+
+    model: str = ""
+    device: str = "auto"
+    batch_size: Positive = 64
+
+
+class Serve(_Section):
+    """The HTTP endpoint for reviews. Its keys are read from the environment only: COPYDESK_API_KEYS."""
+
+    host: str = "127.0.0.1"
+    port: int = 8080
+    max_body_bytes: Positive = 65_536
+    requests_per_minute: Positive = 600
 
 
 class Nightly(_Section):
@@ -114,6 +148,10 @@ class Settings(BaseSettings):
     lease_seconds: Positive = 120
     max_attempts: Positive = 3
     sweep_seconds: Positive = 15
+
+    sentiment: SentimentModel = SentimentModel()
+    serve: Serve = Serve()
+    keep_reviews_days: Positive | None = None
 
     flower_port: int = 5555
     shops: dict[str, Shop] = {}
@@ -163,8 +201,15 @@ class Settings(BaseSettings):
 
 OPENAI_KEY = "COPYDESK_OPENAI_API_KEY"
 
+API_KEYS = "COPYDESK_API_KEYS"
+"""shop:key, several separated by commas: who may bring reviews to `copydesk serve`, and for which shop."""
+
+WEBHOOK_SECRET = "COPYDESK_WEBHOOK_SECRET"  # noqa: S105 - a variable's name
+"""What posted replies are signed with."""
+
 OURS_BUT_NO_SETTINGS = {
-    OPENAI_KEY, "COPYDESK_CONFIG", "COPYDESK_DB_PASSWORD", "COPYDESK_BROKER_PASSWORD", "COPYDESK_GPU",
+    OPENAI_KEY, API_KEYS, WEBHOOK_SECRET,
+    "COPYDESK_CONFIG", "COPYDESK_DB_PASSWORD", "COPYDESK_BROKER_PASSWORD", "COPYDESK_GPU",
 }  # fmt: skip
 """Variables that hold secrets, name the settings file, or that docker-compose.yml makes others of."""
 
