@@ -2,9 +2,9 @@
 
     .venv/bin/python benchmarks/engines.py [--items 256] [--seed 1] [--only openvino,transformers]
 
-`plain, one at a time` and `plain, static 64` are transformers' own generate() in bf16, as a task without any of this
-project would call it; `openvino, own generate()` is the library's call over the whole list. Each runs after a warm-up
-on other prompts. Run it on an idle machine.
+`plain, one at a time` and `plain, static 64` are transformers' own generate(), as a task without any of this project
+would call it, in bf16 where the CPU has it and else in fp32; `openvino, own generate()` is the library's call over the
+whole list. Each runs after a warm-up on other prompts. Run it on an idle machine.
 """
 
 import argparse
@@ -54,12 +54,13 @@ class Plain:
         import torch
         from transformers import AutoModelForCausalLM, AutoTokenizer
 
-        from copydesk.engine.loading import checkpoint
+        from copydesk.engine.loading import checkpoint, dtype_for
         from copydesk.engine.models import resolve
 
-        folder = checkpoint(Path(resolve(settings.model, settings.models)), torch.bfloat16)
+        dtype = dtype_for(torch.device("cpu"))
+        folder = checkpoint(Path(resolve(settings.model, settings.models)), dtype)
         self.torch = torch
-        self.model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.bfloat16).eval()
+        self.model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype).eval()
         self.tokenizer = AutoTokenizer.from_pretrained(folder, padding_side="left")
         self.tokenizer.pad_token = self.tokenizer.pad_token or self.tokenizer.eos_token
 

@@ -1,10 +1,11 @@
 """How long a reply takes while bulk work saturates the engine, and what that costs the bulk, by width of its batch.
 
-    .venv/bin/python benchmarks/lanes.py [--widths 16,24,32,48] [--replies 20] [--seed 1]
+    .venv/bin/python benchmarks/lanes.py [--widths 12,20,32,64] [--replies 20] [--seed 1]
 
 A reply is one urgent product, 30 new tokens, from planning it to its row in the database, through broker and worker.
-First on an idle system, then with a bulk run of enough products for the whole measurement. The bulk's own throughput is
-taken without replies first, over the same time.
+First on an idle system, then with a bulk run of enough products for the whole measurement: the bulk's own throughput
+alone, at the width that it has then (`batch_size`); the first reply after that, which meets the wide batch; and replies
+one after another, beside a batch of the width under test (`batch_size_beside_replies`), once that is what runs.
 """
 
 import argparse
@@ -20,8 +21,8 @@ from copydesk.store import runs
 IDLE_REPLIES = 15
 PAUSE_SECONDS = 1.0
 """Between the end of one reply and the next."""
-WARM_SECONDS = 6.0
-"""Until a bulk run has filled the batch."""
+WARM, TIMED = 96, 192
+"""Items of the bulk run: until the rows of its batch end at different times, and whose time is taken alone."""
 BULK = 3000
 REPLY_TOKENS = 30
 BULK_TOKENS = 80
@@ -55,6 +56,13 @@ def settled(desk: Desk, run: int) -> int:
         return runs.find(connection, run).settled
 
 
+def pass_by(desk: Desk, run: int, items: int) -> None:
+    """Returns once so many more items of a run are settled."""
+    until = settled(desk, run) + items
+    while settled(desk, run) < until:
+        time.sleep(0.2)
+
+
 def rate(desk: Desk, run: int, began: tuple[int, float]) -> float:
     """Items/s of a run since `began`, a count and a moment."""
     return (settled(desk, run) - began[0]) / (time.perf_counter() - began[1])
@@ -63,7 +71,7 @@ def rate(desk: Desk, run: int, began: tuple[int, float]) -> float:
 def measure(installed: Installation, url: str, width: int | None, count: int, seed: int) -> dict[str, Any]:
     own: dict[str, object] = {"max_asks": 1, "sampling__max_tokens": BULK_TOKENS}
     if width:
-        own["batch_size"] = width
+        own["batch_size_beside_replies"] = width
     made = workload.products(BULK + count + IDLE_REPLIES + 10, seed)
     skus = [product.sku for product in made]
     with installed.worker(url, **own) as desk:
@@ -73,11 +81,12 @@ def measure(installed: Installation, url: str, width: int | None, count: int, se
         idle = replies(desk, [next(urgent) for _ in range(IDLE_REPLIES)])
         run = desk.plan(skus=skus[:BULK])
         desk.ring()
-        time.sleep(WARM_SECONDS)
+        pass_by(desk, run, WARM)
         began = settled(desk, run), time.perf_counter()
-        seconds = count * (PAUSE_SECONDS + 1.0)
-        time.sleep(seconds)
+        pass_by(desk, run, TIMED)
         alone = rate(desk, run, began)
+        first = reply(desk, next(urgent))
+        pass_by(desk, run, WARM)  # the batch becomes narrow
         began = settled(desk, run), time.perf_counter()
         loaded = replies(desk, [next(urgent) for _ in range(count)])
         shared = rate(desk, run, began)
@@ -86,6 +95,7 @@ def measure(installed: Installation, url: str, width: int | None, count: int, se
     return {
         "width": width or "default",
         "idle p50 s": statistics.median(idle),
+        "first s": first,
         "loaded p50 s": statistics.median(loaded),
         "p50 ratio": statistics.median(loaded) / statistics.median(idle),
         "p99 ratio": sorted(loaded)[-1 - len(loaded) // 100] / statistics.median(idle),
@@ -97,7 +107,7 @@ def measure(installed: Installation, url: str, width: int | None, count: int, se
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--widths", default="16,24,32,48")
+    parser.add_argument("--widths", default="12,20,32,64")
     parser.add_argument("--replies", type=int, default=20)
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()

@@ -4,8 +4,8 @@
 
 `direct` submits the very requests of the run to the same engine adapter at once; `own generate()` is the library's
 call over the list. `plain task` is a Celery task per item that calls transformers' generate(), `plain chunk` one for a
-padded static batch of 64, both in bf16; they get fewer items, and the items/s are compared. Everything is greedy, at
-most 80 tokens, asked once; each starts after a warm-up on other products.
+padded static batch of 64, both in bf16 where the CPU has it and else in fp32; they get fewer items, and the items/s are
+compared. Everything is greedy, at most 80 tokens, asked once; each starts after a warm-up on other products.
 """
 
 import argparse

@@ -134,6 +134,7 @@ class Settings(BaseSettings):
     model: str = "smollm2-135m-instruct"
     device: str = "auto"
     batch_size: Positive | None = None
+    batch_size_beside_replies: Positive | None = None
     kv_cache_gb: Positive = 2
     openai: OpenAI = OpenAI()
     sampling: Sampling = Sampling()

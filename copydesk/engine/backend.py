@@ -91,6 +91,10 @@ class Backend(Protocol):
         """Catalog rows that decode together at most."""
 
     @property
+    def width_beside_replies(self) -> int | None:
+        """Catalog rows that decode together while replies are about, where a reply would feel more; None: `width`."""
+
+    @property
     def capacity_tokens(self) -> int | None:
         """Tokens, prompts and answers together, that there is room for; None where nobody knows."""
 

@@ -31,7 +31,7 @@ def main() -> None:
         return
     pipe.send(Opened(backend.model))
     try:
-        Loop(backend, pipe).run()
+        Loop(backend, pipe, width_beside_replies=settings.batch_size_beside_replies).run()
     finally:
         backend.close()
 

@@ -39,7 +39,7 @@ def load(source: Path | str, device: str = "auto") -> Loaded:
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()
     place = _device(device)
-    dtype = _dtype(place)
+    dtype = dtype_for(place)
     if isinstance(source, Path):
         source = checkpoint(source, dtype)
     tokenizer, model = _load_pretrained(source, dtype)
@@ -59,7 +59,7 @@ def _device(name: str) -> torch.device:
     return device
 
 
-def _dtype(device: torch.device) -> torch.dtype:
+def dtype_for(device: torch.device) -> torch.dtype:
     """bf16 where the hardware multiplies it; elsewhere torch emulates it, slower than fp32."""
     if device.type == "cuda":
         native = torch.cuda.is_bf16_supported(including_emulation=False)

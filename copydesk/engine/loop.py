@@ -17,6 +17,9 @@ log = logging.getLogger(__name__)
 TELL_EVERY_SECONDS = 0.5
 """How often a working engine says that it is alive, if nothing ends meanwhile."""
 
+QUIET_SECONDS = 30.0
+"""So long after the last reply the batch stays narrow: they seldom come alone, and what decodes is not stopped."""
+
 FAULTS_IN_A_ROW = 3
 """So many steps that raise, with nothing that ends between them, and the process is of no use any more."""
 
@@ -68,15 +71,21 @@ Event = Opened | NotOpened | Progress
 
 
 class Loop:
-    """One backend, its scheduler and its end of the pipe."""
+    """One backend, its scheduler and its end of the pipe; `width_beside_replies` wins over the backend's own."""
 
-    def __init__(self, backend: Backend, pipe: Connection) -> None:
+    def __init__(self, backend: Backend, pipe: Connection, *, width_beside_replies: int | None = None) -> None:
         self.backend = backend
         self.pipe = pipe
-        self.scheduler = Scheduler(backend.width, backend.capacity_tokens, static=backend.static)
+        self.scheduler = Scheduler(
+            backend.width,
+            backend.capacity_tokens,
+            width_beside_replies=width_beside_replies or backend.width_beside_replies,
+            static=backend.static,
+        )
         self.stats = Stats(width=backend.width)
         self.ended: list[Completion] = []
         self.told_at = 0.0
+        self.reply_at = -QUIET_SECONDS  # when the last one was in hand
         self.faults = 0
         self.draining = False
 
@@ -85,6 +94,7 @@ class Loop:
         try:
             while not (self.draining and not self.scheduler.running):
                 self._take_commands()
+                self._look_for_replies()
                 for row in self.scheduler.admit():
                     self._admit(row)
                 if self.scheduler.running:
@@ -144,6 +154,11 @@ class Loop:
             self._end(row, Text("", Finish.CLOSED, 0, error="the engine was closed before this request's turn"))
 
     # Steps
+
+    def _look_for_replies(self) -> None:
+        if self.scheduler.replies_in_hand:
+            self.reply_at = time.monotonic()
+        self.scheduler.replies_about = time.monotonic() - self.reply_at < QUIET_SECONDS
 
     def _admit(self, row: Row) -> None:
         row.admitted_at = time.monotonic()

@@ -470,6 +470,7 @@ class OpenAIBackend:
     """
 
     static = False
+    width_beside_replies = None
     capacity_tokens = None
 
     def __init__(

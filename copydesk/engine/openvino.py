@@ -19,11 +19,13 @@ from copydesk.engine.backend import OutOfMemory, Prompt, PromptRefused, Row, Tex
 from copydesk.engine.base import Finish, Message, Request
 from copydesk.engine.chat import defused, folded, special_pattern
 from copydesk.engine.sampling import resolved
+from copydesk.engine.scheduling import REPLIES_WIDTH
 from copydesk.errors import ModelError
 from copydesk.settings import Sampling
 
-WIDTH = 32
-"""Catalog rows that decode together; docs/benchmarks.md has the curve."""
+WIDTH = 64
+WIDTH_BESIDE_REPLIES = 20
+"""Catalog rows that decode together; a step takes as long as there are rows. docs/benchmarks.md has the curve."""
 
 BATCHED_TOKENS = 512
 """Tokens that one step works on at most: a long prompt is read in parts, and holds up those who decode only so long."""
@@ -54,6 +56,7 @@ class OpenVinoBackend:
     """
 
     static = False
+    width_beside_replies = WIDTH_BESIDE_REPLIES
 
     def __init__(
         self,
@@ -170,7 +173,7 @@ def _load(source: Path, width: int, cache_gb: int, properties: Mapping[str, str]
     scheduler = openvino_genai.SchedulerConfig()
     scheduler.cache_size = cache_gb
     scheduler.enable_prefix_caching = True
-    scheduler.max_num_seqs = width * 2  # replies decode beside the catalog's rows
+    scheduler.max_num_seqs = width + REPLIES_WIDTH
     scheduler.max_num_batched_tokens = BATCHED_TOKENS
     try:
         return openvino_genai.ContinuousBatchingPipeline(str(source), scheduler, "CPU", dict(properties))

@@ -67,6 +67,7 @@ class PagedTransformersBackend:
     """
 
     static = False
+    width_beside_replies = None
 
     def __init__(
         self,

@@ -16,13 +16,22 @@ REPLIES_WIDTH = 32
 class Scheduler:
     """Rows wait in their lane, first come first served, and run when they fit.
 
-    `width` is how many catalog rows run together at most; `capacity_tokens` what all rows may take up, None if
-    unknown. A static batch is admitted only when the one before has ended, and only rows with the same
-    repetition_penalty share it.
+    `width` is how many catalog rows run together at most, `width_beside_replies` how many while `replies_about` says
+    that somebody waits, or did a moment ago; `capacity_tokens` what all rows may take up, None if unknown. A static
+    batch is admitted only when the one before has ended, and only rows with the same repetition_penalty share it.
     """
 
-    def __init__(self, width: int, capacity_tokens: int | None, *, static: bool = False) -> None:
+    def __init__(
+        self,
+        width: int,
+        capacity_tokens: int | None,
+        *,
+        width_beside_replies: int | None = None,
+        static: bool = False,
+    ) -> None:
         self.width = width
+        self.width_beside_replies = min(width, width_beside_replies or width)
+        self.replies_about = False
         self.capacity_tokens = self._whole = capacity_tokens
         self.static = static
         self.waiting: dict[Lane, deque[Row]] = {lane: deque() for lane in Lane}
@@ -31,6 +40,11 @@ class Scheduler:
     @property
     def waits(self) -> int:
         return sum(map(len, self.waiting.values()))
+
+    @property
+    def replies_in_hand(self) -> bool:
+        """Whether a reply waits or runs."""
+        return bool(self.waiting[Lane.REPLIES]) or any(row.request.lane is Lane.REPLIES for row in self.running)
 
     def refusal(self, row: Row) -> str:
         """Why a row could not even run alone; empty if it can."""
@@ -102,7 +116,8 @@ class Scheduler:
         return not self.running or limit is None or sum(self.running.values()) + row.most_tokens <= limit
 
     def _room(self, lane: Lane) -> int:
-        width = self.width if lane is Lane.CATALOG else REPLIES_WIDTH
+        bulk = self.width_beside_replies if self.replies_about else self.width
+        width = bulk if lane is Lane.CATALOG else REPLIES_WIDTH
         return width - sum(1 for row in self.running if row.request.lane is lane)
 
 

@@ -51,6 +51,7 @@ class ScriptedBackend:
     """
 
     static = False
+    width_beside_replies = None
     model = "scripted"
 
     def __init__(

@@ -85,6 +85,7 @@ class TransformersBackend:
     """
 
     static = True
+    width_beside_replies = None
     capacity_tokens: int | None = None
 
     def __init__(

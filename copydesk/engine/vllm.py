@@ -73,6 +73,7 @@ class VllmBackend:
     """
 
     static = False
+    width_beside_replies = None
 
     def __init__(
         self,

@@ -79,6 +79,52 @@ def test_a_reply_is_admitted_though_the_width_is_full_of_bulk() -> None:
     assert ids(made.admit()) == []
 
 
+def test_while_replies_are_about_fewer_catalog_rows_are_admitted() -> None:
+    made = Scheduler(6, None, width_beside_replies=2)
+    made.replies_about = True
+    for one in (*(row(str(number)) for number in range(6)), reply()):
+        made.put(one)
+    assert ids(made.admit()) == ["reply", "0", "1"]
+
+
+def test_rows_that_run_are_not_taken_back_when_a_reply_comes() -> None:
+    made = Scheduler(4, None, width_beside_replies=2)
+    for number in range(6):
+        made.put(row(str(number)))
+    first, second, *_ = made.admit()
+    made.replies_about = True
+    made.leave(first)
+    made.leave(second)
+    assert made.admit() == []
+    assert len(made.running) == 2
+
+
+def test_when_it_has_become_quiet_the_batch_is_wide_again() -> None:
+    made = Scheduler(4, None, width_beside_replies=2)
+    made.replies_about = True
+    for number in range(6):
+        made.put(row(str(number)))
+    made.admit()
+    made.replies_about = False
+    assert ids(made.admit()) == ["2", "3"]
+
+
+def test_a_narrow_batch_is_never_wider_than_the_wide_one() -> None:
+    assert Scheduler(8, None, width_beside_replies=20).width_beside_replies == 8
+
+
+def test_replies_that_wait_or_run_are_in_hand() -> None:
+    made = scheduler(row("bulk"))
+    made.admit()
+    assert not made.replies_in_hand
+    made.put(answer := reply())
+    assert made.replies_in_hand
+    made.admit()
+    assert made.replies_in_hand
+    made.leave(answer)
+    assert not made.replies_in_hand
+
+
 def test_replies_do_not_use_up_the_catalogs_width() -> None:
     made = scheduler(*(reply(str(number)) for number in range(6)), *(row(f"bulk {number}") for number in range(6)))
     assert len(made.admit()) == 6 + 4
