@@ -16,8 +16,8 @@ REPLIES_WIDTH = 32
 class Scheduler:
     """Rows wait in their lane, first come first served, and run when they fit.
 
-    `width` is how many catalog rows run together at most, `width_beside_replies` how many while `replies_about` says
-    that somebody waits, or did a moment ago; `capacity_tokens` what all rows may take up, None if unknown. A static
+    `width` is how many catalog rows run together at most; `width_beside_replies` how many after `replies_about` has said
+    that somebody waits, or did a moment ago, and half of it while a reply is in hand; `capacity_tokens` what all rows may take up, None if unknown. A static
     batch is admitted only when the one before has ended, and only rows with the same repetition_penalty share it.
     """
 
@@ -115,9 +115,15 @@ class Scheduler:
         # A row alone always runs: what is too large for that was refused, or will run out of memory by name.
         return not self.running or limit is None or sum(self.running.values()) + row.most_tokens <= limit
 
+    def _catalog_width(self) -> int:
+        if not self.replies_about:
+            return self.width
+        # Reading a bulk prompt holds up a reply that decodes as much as many steps do: 6.4 times its idle latency with
+        # the batch kept full beside it, 3.4 times with new rows only below this, for the same throughput in the end.
+        return max(self.width_beside_replies // 2, 1) if self.replies_in_hand else self.width_beside_replies
+
     def _room(self, lane: Lane) -> int:
-        bulk = self.width_beside_replies if self.replies_about else self.width
-        width = bulk if lane is Lane.CATALOG else REPLIES_WIDTH
+        width = self._catalog_width() if lane is Lane.CATALOG else REPLIES_WIDTH
         return width - sum(1 for row in self.running if row.request.lane is lane)
 
 

@@ -80,11 +80,22 @@ def test_a_reply_is_admitted_though_the_width_is_full_of_bulk() -> None:
 
 
 def test_while_replies_are_about_fewer_catalog_rows_are_admitted() -> None:
-    made = Scheduler(6, None, width_beside_replies=2)
+    made = Scheduler(9, None, width_beside_replies=4)
     made.replies_about = True
-    for one in (*(row(str(number)) for number in range(6)), reply()):
+    for one in (*(row(str(number)) for number in range(9)), reply()):
         made.put(one)
-    assert ids(made.admit()) == ["reply", "0", "1"]
+    answer, *bulk = made.admit()
+    assert ids([answer, *bulk]) == ["reply", "0", "1"]
+    made.leave(answer)
+    assert ids(made.admit()) == ["2", "3"]
+
+
+def test_beside_replies_the_catalog_goes_on_however_narrow_the_batch() -> None:
+    made = Scheduler(9, None, width_beside_replies=1)
+    made.replies_about = True
+    for one in (row("bulk"), row("bulk too"), reply()):
+        made.put(one)
+    assert ids(made.admit()) == ["reply", "bulk"]
 
 
 def test_rows_that_run_are_not_taken_back_when_a_reply_comes() -> None:
