@@ -16,9 +16,10 @@ REPLIES_WIDTH = 32
 class Scheduler:
     """Rows wait in their lane, first come first served, and run when they fit.
 
-    `width` is how many catalog rows run together at most; `width_beside_replies` how many after `replies_about` has said
-    that somebody waits, or did a moment ago, and half of it while a reply is in hand; `capacity_tokens` what all rows may take up, None if unknown. A static
-    batch is admitted only when the one before has ended, and only rows with the same repetition_penalty share it.
+    `width` is how many catalog rows run together at most; `width_beside_replies` how many after `replies_about` has
+    said that somebody waits, or did a moment ago, and half of it while a reply is in hand; `capacity_tokens` what all
+    rows may take up, None if unknown. A static batch is admitted only when the one before has ended, and only rows
+    with the same repetition_penalty share it.
     """
 
     def __init__(
