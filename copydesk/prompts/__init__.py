@@ -10,5 +10,19 @@
 
 from copydesk.prompts.files import digest, languages, version
 from copydesk.prompts.render import FACTS_LIMIT, Prompt, render
+from copydesk.prompts.replies import REVIEW_LIMIT, ReplyPrompt, closing, opening, render_reply, tone
 
-__all__ = ["FACTS_LIMIT", "Prompt", "digest", "languages", "render", "version"]
+__all__ = [
+    "FACTS_LIMIT",
+    "REVIEW_LIMIT",
+    "Prompt",
+    "ReplyPrompt",
+    "closing",
+    "digest",
+    "languages",
+    "opening",
+    "render",
+    "render_reply",
+    "tone",
+    "version",
+]
