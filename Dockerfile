@@ -19,7 +19,7 @@ RUN pip install -c constraints.txt ".[flower]"
 FROM packages AS worker-packages
 # https://download.pytorch.org/whl/cpu for a machine without a GPU (docker-compose.cpu.yml sets it): 3 GB smaller.
 ARG TORCH_INDEX_URL=https://pypi.org/simple
-RUN pip install --extra-index-url "$TORCH_INDEX_URL" -c constraints.txt ".[worker,openvino,openai,flower]"
+RUN pip install --extra-index-url "$TORCH_INDEX_URL" -c constraints.txt ".[worker,openvino,flower,serve]"
 
 FROM python:3.11-slim AS base
 ENV PATH=/opt/copydesk/bin:$PATH \

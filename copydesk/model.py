@@ -197,9 +197,7 @@ class Platform(StrEnum):
     YOTPO = "yotpo"
     AMAZON = "amazon"
     GOOGLE = "google"
-    CSV = "csv"
-    JSONL = "jsonl"
-    API = "api"
+    OWN = "own"  # our CSV and JSON lines, and the HTTP endpoint: one review, however it is brought
 
 
 class Polarity(StrEnum):

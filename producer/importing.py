@@ -4,8 +4,9 @@ import csv
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import chain, islice
 from pathlib import Path
-from typing import TextIO
+from typing import TextIO, TypeVar
 
 from copydesk.errors import InputError
 from copydesk.model import Product
@@ -18,16 +19,24 @@ from producer.catalog.export import neutral
 BATCH = 500
 COLUMNS = ("line", "sku", "level", "code", "message")
 
+One = TypeVar("One")
+
 
 @dataclass(slots=True)
-class Taken:
-    """What an import did. `report` is None when there was nothing to report."""
+class Found:
+    """What was wrong with a file. `report` is None when there was nothing to report."""
 
-    imported: Imported = field(default_factory=Imported)
     problems: Counter[str] = field(default_factory=Counter)
     errors: int = 0
     warnings: int = 0
     report: Path | None = None
+
+
+@dataclass(slots=True)
+class Taken(Found):
+    """What an import of products did."""
+
+    imported: Imported = field(default_factory=Imported)
 
 
 def take_in(database: Database, shop: str, file: Path, file_format: str, report: Path) -> Taken:
@@ -36,31 +45,29 @@ def take_in(database: Database, shop: str, file: Path, file_format: str, report:
     Raises:
         InputError: the file as a whole cannot be used; nothing was stored.
     """
-    items = catalog.read(file, file_format)
-    first = next(items, None)  # an unusable file says so here, before the shop is made
+    items = begun(catalog.read(file, file_format))
     taken = Taken()
     with database.write() as connection:
         shop_id = products.add_shop(connection, shop)
-    with _Report(report, taken) as write:
-        for batch in _batches(first, items):
+    with Report(report, taken) as write:
+        for batch in batches(items):
             _take_in_batch(database, shop_id, batch, taken, write)
     return taken
 
 
-def _batches(first: catalog.Item | None, rest: Iterator[catalog.Item]) -> Iterator[list[catalog.Item]]:
-    batch = [] if first is None else [first]
-    for item in rest:
-        batch.append(item)
-        if len(batch) == BATCH:
-            yield batch
-            batch = []
-    if batch:
+def begun(items: Iterator[One]) -> Iterator[One]:
+    """The same items, the first of them read: an unusable file says so here, before the shop is made."""
+    first = list(islice(items, 1))
+    return chain(first, items)
+
+
+def batches(items: Iterator[One]) -> Iterator[list[One]]:
+    """Lists of BATCH items; the last may be shorter."""
+    while batch := list(islice(items, BATCH)):
         yield batch
 
 
-def _take_in_batch(
-    database: Database, shop_id: int, batch: list[catalog.Item], taken: Taken, report: "_Report"
-) -> None:
+def _take_in_batch(database: Database, shop_id: int, batch: list[catalog.Item], taken: Taken, report: "Report") -> None:
     whole = [item for item in batch if isinstance(item, Product)]
     updates = {item.sku: item for item in batch if isinstance(item, TextUpdate)}
     for item in batch:
@@ -82,15 +89,15 @@ def _unknown(update: TextUpdate) -> Problem:
     return Problem(update.line, update.sku, Level.ERROR, "sku.unknown", message)
 
 
-class _Report:
+class Report:
     """The report file, made with the first problem."""
 
-    def __init__(self, path: Path, taken: Taken) -> None:
+    def __init__(self, path: Path, found: Found) -> None:
         self.path = path
-        self.taken = taken
+        self.found = found
         self.stream: TextIO | None = None
 
-    def __enter__(self) -> "_Report":
+    def __enter__(self) -> "Report":
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -98,6 +105,7 @@ class _Report:
             self.stream.close()
 
     def add(self, problem: Problem) -> None:
+        """Write it down and count it. Raises InputError when the file cannot be written."""
         if self.stream is None:
             try:
                 self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -107,10 +115,10 @@ class _Report:
                     f"the report {self.path} cannot be written ({error.strerror}): name another place with --report"
                 ) from error
             csv.writer(self.stream).writerow(COLUMNS)
-            self.taken.report = self.path
+            self.found.report = self.path
         csv.writer(self.stream).writerow([neutral(str(getattr(problem, name))) for name in COLUMNS])
-        self.taken.problems[problem.code] += 1
+        self.found.problems[problem.code] += 1
         if problem.level is Level.ERROR:
-            self.taken.errors += 1
+            self.found.errors += 1
         else:
-            self.taken.warnings += 1
+            self.found.warnings += 1

@@ -14,15 +14,26 @@ from rich.markup import escape
 from rich.table import Table
 
 from copydesk.engine.models import ModelListing
+from copydesk.jobs.digest import Digest
+from copydesk.jobs.evaluation import Evaluation
+from copydesk.model import Polarity
 from copydesk.store.drafts import Draft
+from copydesk.store.replies import Reply
+from copydesk.store.reviews import Forgotten
 from copydesk.store.runs import OUTCOMES, Detail, Planned, Run
 from producer import watching
 from producer.batching import Written
 from producer.catalog import ExportReport
 from producer.checkup import Check
 from producer.importing import Taken
+from producer.measuring import Measured
 
 LISTED = ("id", "run", "shop", "sku", "kind", "language", "state", "text", "reasons", "attempt", "model", "prompt")
+
+REPLIES_LISTED = (
+    "id", "review_id", "shop", "sku", "rating", "language", "route", "sentiment", "state", "text", "reasons",
+    "model_called",
+)  # fmt: skip
 
 
 def print_json(value: object) -> None:
@@ -161,6 +172,95 @@ def show_draft(draft: Draft, live: str | None, *, as_json: bool) -> None:
     for name, value in draft.facts.lines():
         _say(f"  {name}: {value}")
     _say(f"\nlive text:\n{live or '(none)'}")
+
+
+def show_replies(found: Sequence[Reply], *, as_json: bool) -> None:
+    if as_json:
+        print_json([reply_as_dict(reply) for reply in found])
+        return
+    rows = [
+        (reply.id, reply.review_id, reply.sku, reply.rating or "", reply.route.value, _stands(reply),
+         ", ".join(reason.code for reason in reply.reasons), _shortened(reply.text)) for reply in found
+    ]  # fmt: skip
+    columns = ("reply", "review", "sku", "stars", "route", "state", "reasons", "text")
+    print_table(columns, rows, "no such replies: `copydesk reply --shop S` asks for them")
+
+
+def reply_as_dict(reply: Reply) -> dict[str, Any]:
+    """A reply as `replies list --json` prints it."""
+    values = {name: getattr(reply, name) for name in REPLIES_LISTED}
+    return {**values, "reasons": [asdict(reason) for reason in reply.reasons]}
+
+
+def _stands(reply: Reply) -> str:
+    return f"{reply.state.value} ({reply.delivery.value})" if reply.delivery else reply.state.value
+
+
+def show_reply(reply: Reply, *, as_json: bool) -> None:
+    if as_json:
+        shown = {name: value for name, value in asdict(reply).items() if name != "source"}
+        print_json({**shown, "model_called": reply.model_called})
+        return
+    _say(f"reply {reply.id} to {reply.review_id} ({reply.shop}, {reply.platform}, run {reply.run}): {_stands(reply)}")
+    if reply.decided_by:
+        _say(f"decided by {reply.decided_by}")
+    if reply.error:
+        _say(f"not posted: {reply.error}")
+    _say(
+        f"written by {reply.model or 'nobody'}, prompt {reply.prompt or '-'}, "
+        f"{reply.asks} asks, attempt {reply.attempt}"
+    )
+    _say(f"\n{reply.text or '(no text)'}\n")
+    for reason in reply.reasons:
+        _say(f"  {reason.code}: {reason.message}")
+    if reply.model_text:
+        _say(f"before it was edited:\n{reply.model_text}\n")
+    stars = f"{reply.rating} stars" if reply.rating else "no stars"
+    _say(f"review of {reply.sku or 'no product'}, version {reply.version}, {stars}, {reply.language}, {reply.route}:")
+    _say("\n".join(filter(None, (reply.title, reply.review))) or "(blank)")
+    _say(f"sentiment: {reply.sentiment} ({reply.confidence:.0%})")
+    for opinion in reply.opinions:
+        _say(f"  {opinion.topic}, {opinion.polarity}: {opinion.sentence}")
+
+
+def show_submitted(written: int, file: Path, *, as_json: bool) -> None:
+    if as_json:
+        print_json({"written": written, "file": file})
+        return
+    _say(f"{written} replies in {file}")
+
+
+def show_forgotten(forgotten: Forgotten, *, as_json: bool) -> None:
+    if as_json:
+        print_json(asdict(forgotten))
+        return
+    _say(f"{forgotten.reviews} reviews and {forgotten.replies} replies forgotten")
+
+
+def show_measured(measured: Measured, *, as_json: bool) -> None:
+    if as_json:
+        languages = {language: _figures(found) for language, found in measured.languages.items()}
+        print_json({"languages": languages, "malformed": [asdict(one) for one in measured.malformed]})
+        return
+    for language, found in measured.languages.items():
+        _say(
+            f"{language}: {found.texts} texts, accuracy {found.accuracy:.3f}, macro F1 {found.macro_f1:.3f}; "
+            f"positive against negative {found.polar_accuracy:.3f} of {found.polar}"
+        )
+        rows = [(label, *(found.confusion.get((label, said), 0) for said in Polarity)) for label in Polarity]
+        print_table(("labelled", *(f"said {said}" for said in Polarity)), rows, "")
+    for one in measured.malformed:
+        _say(f"line {one.line} is left out: {one.why}")
+
+
+def _figures(found: Evaluation) -> dict[str, Any]:
+    confusion = {label: {said: found.confusion.get((label, said), 0) for said in Polarity} for label in Polarity}
+    return {**{name: value for name, value in asdict(found).items() if name != "confusion"}, "confusion": confusion}
+
+
+def digest_as_dict(digest: Digest, shop: str, week: str) -> dict[str, Any]:
+    """A digest as --json prints it."""
+    return {"shop": shop, "week": week, **asdict(digest)}
 
 
 def show_models(models: Sequence[ModelListing], *, as_json: bool) -> None:

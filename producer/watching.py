@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
+from copydesk.model import Status
 from copydesk.store import Database, runs
 from copydesk.store.runs import Run
 
@@ -21,7 +22,8 @@ def watch(database: Database, run: int, *, quiet: bool = False) -> Run:
 
 def line(run: Run) -> str:
     """One line about a run: "31/50 · 4.2 items/s · 5 s left · 28 ready, 3 held, 0 failed, 0 stale"."""
-    counts = ", ".join(f"{run.outcomes.get(name, 0)} {name}" for name in runs.OUTCOMES)
+    named = [name for name in runs.OUTCOMES if name != Status.IGNORED or name in run.outcomes]
+    counts = ", ".join(f"{run.outcomes.get(name, 0)} {name}" for name in named)
     rate = items_per_second(run)
     left = timedelta(seconds=round((run.queued - run.settled) / rate)) if rate else "?"
     end = "finished" if run.finished_at else f"{left} left"

@@ -8,15 +8,15 @@ from typing import Any
 from kombu.exceptions import OperationalError
 
 from copydesk.errors import CopydeskError
-from copydesk.model import BATCH, DESCRIPTION
+from copydesk.model import BATCH, DESCRIPTION, REPLY, SENTIMENT
 from copydesk.store import Database, runs
 from tasks.app import app
-from tasks.names import BATCH_CHUNK, CATALOG, DESCRIBE_CHUNK, REPLIES
+from tasks.names import BATCH_CHUNK, CATALOG, DESCRIBE_CHUNK, REPLIES, REPLY_CHUNK, SENTIMENT_CHUNK
 
 QUEUES = (REPLIES, CATALOG)
 """A run's lane is the name of the queue that its chunks are rung on; the first goes first."""
 
-TASK_OF_KIND = {DESCRIPTION: DESCRIBE_CHUNK, BATCH: BATCH_CHUNK}
+TASK_OF_KIND = {DESCRIPTION: DESCRIBE_CHUNK, BATCH: BATCH_CHUNK, REPLY: REPLY_CHUNK, SENTIMENT: SENTIMENT_CHUNK}
 
 REPLIES_IN_BROKER = 64
 """Chunks that somebody waits for and that are rung and not done; beside those of the catalog."""

@@ -2,12 +2,13 @@
 
 import logging
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from copydesk.engine.base import Engine
 from copydesk.errors import ConfigurationError, CopydeskError
-from copydesk.jobs import batch, descriptions, upkeep
+from copydesk.jobs import batch, descriptions, posting, replies, sentiments, upkeep
 from copydesk.jobs.chunks import Progress
 from copydesk.settings import Settings
 from copydesk.store import Database, runs
@@ -20,13 +21,42 @@ LOST_NIGHT = timedelta(hours=1)
 """How long after a slot of the nightly schedule the sweep makes up for a message that never came."""
 
 
+class OpenedOnce:
+    """An engine that whoever needs it first opens; the others wait, and get the same.
+
+    Args:
+        open_it: opens it; it is given what to call when the engine cannot go on, after which another is opened.
+    """
+
+    def __init__(self, open_it: Callable[[Callable[[str], None]], Engine]) -> None:
+        self._open = open_it
+        self._lock = threading.Lock()
+        self._opened: Engine | None = None
+
+    def __call__(self) -> Engine:
+        """Raises as opening does; the next one to call tries again."""
+        with self._lock:
+            opened = self._opened = self._opened or self._open(self._forget)
+            return opened
+
+    def _forget(self, _why: str) -> None:
+        self._opened = None  # without the lock: close() holds it while it waits for the thread that calls this
+
+    def close(self) -> None:
+        """Closes what was opened."""
+        with self._lock:
+            if self._opened is not None:
+                self._opened.close()
+
+
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """One worker process: its settings, its database, and its engine."""
+    """One worker process: its settings, its database, its engine, and the classifier, opened when it is needed."""
 
     settings: Settings
     database: Database
     engine: Engine
+    classifier: OpenedOnce
     _ringing: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
     _ring_wanted: threading.Event = field(default_factory=threading.Event, init=False, repr=False)
 
@@ -40,17 +70,37 @@ class Desk:
         self._ring(room=self.settings.max_chunks_in_broker // 2)
         return str(tally)
 
+    def reply_chunk(self, run: int, chunk: int, progress: Progress) -> str:
+        tally = replies.write_chunk(self.database, self.settings, self.engine, run, chunk, progress)
+        self._ring(room=self.settings.max_chunks_in_broker // 2)
+        return str(tally)
+
+    def sentiment_chunk(self, run: int, chunk: int, progress: Progress) -> str:
+        tally = sentiments.write_chunk(self.database, self.settings, self.classifier, run, chunk, progress)
+        self._ring(room=self.settings.max_chunks_in_broker // 2)
+        return str(tally)
+
     def sweep(self) -> str:
         swept = upkeep.sweep(
             self.database,
             max_attempts=self.settings.max_attempts,
             broker_is_empty=bells.broker_is_empty(),
             rule_is_on=lambda shop: self.settings.shop(shop).auto_publish,
+            keep_reviews_days=self.settings.keep_reviews_days,
         )
         if swept:
             log.info("swept: %s", swept)
         self._make_up_for_a_lost_night()
-        return f"{swept}, {self._ring()} rung"
+        return f"{swept}, {self._ring()} rung{self._post()}"
+
+    def _post(self) -> str:
+        """What is approved goes to the webhooks of the shops that have one; what came of it, as the sweep tells it."""
+        try:
+            posted = posting.post_due(self.database, self.settings)
+        except CopydeskError as error:
+            log.error("replies cannot be posted: %s", error)
+            return ", none posted"
+        return f", posted: {dict(posted)}" if posted else ""
 
     def _make_up_for_a_lost_night(self) -> None:
         """Beat's message for the night may have met a broker or a database that was away, or been flushed."""

@@ -3,6 +3,7 @@
 CATALOG, REPLIES, UPKEEP = "catalog", "replies", "upkeep"
 
 DESCRIBE_CHUNK, BATCH_CHUNK = "copydesk.describe_chunk", "copydesk.batch_chunk"
+REPLY_CHUNK, SENTIMENT_CHUNK = "copydesk.reply_chunk", "copydesk.sentiment_chunk"
 SWEEP = "copydesk.sweep"
 NIGHTLY = "copydesk.nightly"
 
@@ -10,6 +11,8 @@ ROUTES = {
     # Where somebody waits for the run, the relay sends its chunks to REPLIES instead.
     DESCRIBE_CHUNK: {"queue": CATALOG},
     BATCH_CHUNK: {"queue": CATALOG},
+    REPLY_CHUNK: {"queue": REPLIES},
+    SENTIMENT_CHUNK: {"queue": CATALOG},
     SWEEP: {"queue": UPKEEP},
     NIGHTLY: {"queue": UPKEEP},
 }

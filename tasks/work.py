@@ -10,7 +10,7 @@ from copydesk.errors import ConfigurationError
 from copydesk.jobs.chunks import Progress
 from tasks import desk
 from tasks.app import app
-from tasks.names import BATCH_CHUNK, DESCRIBE_CHUNK, NIGHTLY, ROUTES, SWEEP
+from tasks.names import BATCH_CHUNK, DESCRIBE_CHUNK, NIGHTLY, REPLY_CHUNK, ROUTES, SENTIMENT_CHUNK, SWEEP
 
 
 def task(name: str) -> Callable[[Callable[..., str]], Any]:
@@ -42,6 +42,18 @@ def describe_chunk(self: Task, *, run: int, chunk: int, shop: str) -> str:  # no
 def batch_chunk(self: Task, *, run: int, chunk: int, shop: str) -> str:  # noqa: ARG001
     """Answer the requests of one chunk of a batch file."""
     return desk.current().batch_chunk(run, chunk, tell_flower(self))
+
+
+@task(REPLY_CHUNK)
+def reply_chunk(self: Task, *, run: int, chunk: int, shop: str) -> str:  # noqa: ARG001
+    """Write the replies to the reviews of one chunk."""
+    return desk.current().reply_chunk(run, chunk, tell_flower(self))
+
+
+@task(SENTIMENT_CHUNK)
+def sentiment_chunk(self: Task, *, run: int, chunk: int, shop: str) -> str:  # noqa: ARG001
+    """Have the classifier judge the reviews of one chunk."""
+    return desk.current().sentiment_chunk(run, chunk, tell_flower(self))
 
 
 @task(SWEEP)

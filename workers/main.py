@@ -9,8 +9,9 @@ from typing import Any
 from celery.signals import celeryd_init, worker_shutdown
 
 from copydesk import settings as copydesk_settings
-from copydesk.engine.open import open_engine
+from copydesk.engine.open import open_classifier, open_engine
 from copydesk.errors import CopydeskError, StoreUnavailable
+from copydesk.jobs import posting
 from copydesk.store import Database
 from tasks import desk
 from tasks.app import app
@@ -27,10 +28,12 @@ def open_desk(**_: Any) -> None:
     """Refuses to start, with one line and no traceback, when the settings or the model are wrong."""
     try:
         settings = copydesk_settings.load()
+        posting.check(settings)
         database = Database(settings.database)
         engine = open_engine(settings, on_broken=end)  # first: a model that is missing should be heard of at once
         wait_for(database)
-        desk.provide(desk.Desk(settings, database, engine))
+        classifier = desk.OpenedOnce(lambda on_broken: open_classifier(settings, on_broken))
+        desk.provide(desk.Desk(settings, database, engine, classifier))
     except CopydeskError as error:
         # Celery swallows every other exception of a signal, and would run on without an engine.
         raise SystemExit(f"copydesk worker: {error}") from error
@@ -40,6 +43,7 @@ def open_desk(**_: Any) -> None:
 def close_desk(**_: Any) -> None:
     opened = desk.current()
     opened.engine.close()
+    opened.classifier.close()
     opened.database.close()
     desk.provide(None)
 

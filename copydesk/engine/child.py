@@ -1,4 +1,4 @@
-"""The engine's process: `python -m copydesk.engine.child FD PARENT`. hosted.py starts it and speaks with it over FD."""
+"""The engine's process: `python -m copydesk.engine.child FD PARENT OPENS`; hosted.py starts it and speaks over FD."""
 
 import ctypes
 import logging
@@ -8,7 +8,7 @@ import sys
 from multiprocessing.connection import Connection
 
 from copydesk.engine.loop import Loop, NotOpened, Opened
-from copydesk.engine.open import open_backend
+from copydesk.engine.open import open_backend, open_classifier_backend
 from copydesk.errors import CopydeskError
 from copydesk.settings import Settings
 
@@ -18,6 +18,7 @@ PR_SET_PDEATHSIG = 1
 def main() -> None:
     """Open the backend that the settings name and run it until the parent closes the pipe, or dies."""
     pipe, parent = Connection(int(sys.argv[1])), int(sys.argv[2])
+    open_it = {"engine": open_backend, "classifier": open_classifier_backend}[sys.argv[3]]
     # The worker decides when we end; Ctrl-C and systemd's SIGTERM go to its whole group.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -25,7 +26,7 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="copydesk engine: %(message)s")
     settings: Settings = pipe.recv()
     try:
-        backend = open_backend(settings)
+        backend = open_it(settings)
     except CopydeskError as error:
         pipe.send(NotOpened(error))
         return

@@ -8,7 +8,7 @@ from pathlib import Path
 from copydesk.engine.models import resolve
 from copydesk.settings import Settings
 
-EXTRAS = {"transformers": "worker", "openvino": "openvino", "vllm": "vllm", "openai": "openai"}
+EXTRAS = {"transformers": "worker", "openvino": "openvino", "vllm": "vllm"}
 """The extra of the package that brings each backend."""
 
 

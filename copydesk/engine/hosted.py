@@ -45,14 +45,17 @@ class Host(Protocol):
 
 
 class ChildProcess:
-    """A loop in a new interpreter (spawned, not forked: CUDA does not survive a fork)."""
+    """A loop in a new interpreter (spawned, not forked: CUDA does not survive a fork).
 
-    def __init__(self, settings: Settings) -> None:
+    `opens` says what of the settings it opens, the "engine" or the "classifier".
+    """
+
+    def __init__(self, settings: Settings, opens: str = "engine") -> None:
         ours, theirs = socket.socketpair()
         with theirs:
             # The process dies with the thread that starts it (see child.py), and that thread lives as long as we do.
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "copydesk.engine.child", str(theirs.fileno()), str(os.getpid())],
+                [sys.executable, "-m", "copydesk.engine.child", str(theirs.fileno()), str(os.getpid()), opens],
                 pass_fds=(theirs.fileno(),),
                 stdin=subprocess.DEVNULL,
             )

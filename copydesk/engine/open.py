@@ -28,6 +28,24 @@ def open_engine(settings: Settings, on_broken: Callable[[str], None] = lambda _w
     return HostedEngine(lambda: ChildProcess(settings), hang_seconds=settings.engine_hang_seconds, on_broken=on_broken)
 
 
+def open_classifier(settings: Settings, on_broken: Callable[[str], None] = lambda _why: None) -> HostedEngine:
+    """The same for the classifier that `settings.sentiment` names; its completions are the JSON of three chances."""
+    return HostedEngine(
+        lambda: ChildProcess(settings, opens="classifier"),
+        hang_seconds=settings.engine_hang_seconds,
+        on_broken=on_broken,
+    )
+
+
+def open_classifier_backend(settings: Settings) -> Backend:
+    """In the classifier's process: load it. Raises as open_engine does."""
+    try:
+        from copydesk.engine.classifier import open_classifier
+    except ImportError as error:
+        raise _missing("transformers", error) from error
+    return open_classifier(settings)
+
+
 def open_backend(settings: Settings) -> Backend:
     """In the engine's process: load the model with the first choice that can. Raises as open_engine does."""
     first, *others = choices(settings)
@@ -115,10 +133,8 @@ def _open_vllm(settings: Settings) -> Backend:
 
 
 def _open_openai(settings: Settings) -> Backend:
-    try:
-        from copydesk.engine.openai import OpenAIBackend
-    except ImportError as error:
-        raise _missing("openai", error) from error
+    from copydesk.engine.openai import OpenAIBackend
+
     endpoint = settings.openai
     return OpenAIBackend(
         base_url=endpoint.base_url,

@@ -1,7 +1,7 @@
 """An engine without a model, for tests and benchmarks: it writes a plausible text, or misbehaves on demand.
 
-A marker anywhere in a product's facts or in the prompt says how: `[[scripted:refuse]]` always, `[[scripted:refuse*2]]`
-the first two times that product is asked for, `[[scripted:slow]]` and so on; see `Behaviour`.
+A marker anywhere in a product's facts, in a review or in the prompt says how: `[[scripted:refuse]]` always,
+`[[scripted:refuse*2]]` the first two times that it is asked for, `[[scripted:slow]]` and so on; see `Behaviour`.
 """
 
 import os
@@ -20,6 +20,8 @@ from copydesk.engine.base import Finish, Request
 _MARKER = re.compile(r"(?:\[\[|\(\()scripted:(?P<behaviour>[a-z]+)(?:\*(?P<times>\d+))?(?:\]\]|\)\))")
 _FACT = re.compile(r"^[-*] ?(?P<name>[^:：\n]+?) ?[:：] ?(?P<value>.+)$", re.MULTILINE)
 _HAN = re.compile(r"[\u3400-\u9fff]")
+_REVIEW = re.compile(r"<review>\n(?P<review>.*)\n</review>(?P<ask>.*)", re.DOTALL)
+_GERMAN = re.compile(r"\b(?:Satz|Sätze)\b")
 
 SLOW_SECONDS = 1.0
 LONGEST_STEP_SECONDS = 0.05
@@ -27,6 +29,9 @@ CONTEXT = 8192
 _UNSAID = {"Brand", "Category", "Care", "Feature", "Type", "Tags"}  # the guards refuse them as mere filing
 _FILLER = "It is a plain choice for every day, easy to know by its name, and easy to like for just what it is."
 _FILLER_ZH = "样子朴素，用起来简单，放在家里或者送给朋友都很自然，看一眼就明白它是什么。"
+_ANSWER = "We have read every word of this with care."
+_ANSWER_ZH = "您的评价我们都认真看过了。"
+_ANSWER_DE = "Wir haben jedes Wort davon mit Sorgfalt gelesen."
 
 
 class Behaviour(StrEnum):
@@ -115,19 +120,28 @@ class ScriptedBackend:
 
     def _behaviour(self, row: Row) -> Behaviour:
         prompt: str = row.prompt.data
-        product = str(_FACT.findall(prompt)) or prompt  # whatever is said around them
+        subject = _subject(prompt)
         if row.index == 0:
-            self._asked[product] += 1
+            self._asked[subject] += 1
         marker = _MARKER.search(prompt)
         if self._behave is not None and (chosen := self._behave(row.request)):
             return chosen
-        if marker is None or self._asked[product] > int(marker["times"] or self._asked[product]):
+        if marker is None or self._asked[subject] > int(marker["times"] or self._asked[subject]):
             return Behaviour.WRITE
         return Behaviour(marker["behaviour"])
 
 
+def _subject(prompt: str) -> str:
+    """The product's facts or the review, whatever is said around them."""
+    if review := _REVIEW.search(prompt):
+        return review["review"]
+    return str(_FACT.findall(prompt) or prompt)
+
+
 def write(prompt: str) -> str:
     """A text that says only what the facts of a prompt say, in their language; the same for the same prompt."""
+    if review := _REVIEW.search(prompt):
+        return _ANSWER_ZH if _HAN.search(review["ask"]) else _ANSWER_DE if _GERMAN.search(review["ask"]) else _ANSWER
     facts = _FACT.findall(_MARKER.sub("", prompt))
     title, *others = [(name.strip(), value.strip(" .。")) for name, value in facts] or [("", "")]
     joined = "".join(value for _, value in facts) or prompt

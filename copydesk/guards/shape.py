@@ -50,7 +50,7 @@ def leaked(draft: Draft) -> Iterator[Reason]:
     said = " ".join(word.removesuffix("'s") for word in draft.words)
     text = f" {said} "
     for phrase, words in _phrases(draft.echoes):
-        if words in text and words not in draft.sheet.line:
+        if words in text and words not in draft.sheet.line and words.strip() not in draft.sheet.words:
             yield Reason("shape.finished", f'repeats "{phrase}" from the instructions', phrase)
             return
     for words in _voice_runs(draft.voice):

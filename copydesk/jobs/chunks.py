@@ -88,6 +88,12 @@ class Claim(Protocol[Claimed_co]):
     ) -> Sequence[Claimed_co]: ...
 
 
+class Settle(Protocol):
+    """What the store does with outcomes, each on condition of the lease."""
+
+    def __call__(self, connection: Any, token: str, outcomes: Sequence[drafts.Outcome]) -> drafts.Settled: ...
+
+
 def engine_failed(completion: Completion) -> Reason:
     """Why a request that the engine gave up has no text."""
     return Reason("engine.failed", f"the model could not answer: {completion.error}")
@@ -100,8 +106,7 @@ def asked(database: Database, settings: Settings, run: int) -> runs.Asked:
         NotFound: there is no such run.
         ConfigurationError: it was planned for another model than this worker's settings name.
     """
-    with database.read() as connection:
-        found = runs.asked(connection, run)
+    found = planned(database, run)
     engine, model = found.recipe["engine"], found.recipe["model"]
     if (engine, model) != (settings.engine, settings.model):
         raise ConfigurationError(
@@ -109,6 +114,12 @@ def asked(database: Database, settings: Settings, run: int) -> runs.Asked:
             f"{settings.engine}: give producer and worker the same COPYDESK_MODEL and COPYDESK_ENGINE"
         )
     return found
+
+
+def planned(database: Database, run: int) -> runs.Asked:
+    """What a run was planned with, for whichever model. Raises NotFound."""
+    with database.read() as connection:
+        return runs.asked(connection, run)
 
 
 def write(
@@ -122,12 +133,13 @@ def write(
     lane: Lane,
     lease_seconds: float,
     progress: Progress,
+    settle: Settle = drafts.settle,
 ) -> Tally:
     """Write every draft of a chunk that nobody else holds; does nothing when there is none.
 
     An error ends the lease at once, so that the next sweep gives the drafts to another worker.
     """
-    lease = _Lease(database, uuid.uuid4().hex, lease_seconds)
+    lease = _Lease(database, uuid.uuid4().hex, lease_seconds, settle)
     writing = _Writing(engine, lane, lease, progress)
     try:
         stale = -1
@@ -162,6 +174,7 @@ class _Lease:
     database: Database
     token: str
     seconds: float
+    write: Settle
     renewed_at: float = 0.0
 
     def claim(self, claim: Claim[Taken], run: int, chunk: int) -> Sequence[Taken]:
@@ -182,7 +195,7 @@ class _Lease:
         while True:
             try:
                 with self.database.write() as connection:
-                    return drafts.settle(connection, self.token, outcomes)
+                    return self.write(connection, self.token, outcomes)
             except StoreUnavailable:
                 pause_seconds = next(pauses, None)
                 if pause_seconds is None:

@@ -5,16 +5,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from copydesk import guards, prompts
-from copydesk.engine.base import Completion, Engine, Finish, Message, Request
+from copydesk.engine.base import Engine
 from copydesk.errors import ConfigurationError, MissingFact
 from copydesk.jobs import chunks
-from copydesk.jobs.chunks import Next, Progress, Tally
+from copydesk.jobs.chunks import Progress, Tally
+from copydesk.jobs.judging import Judged
 from copydesk.model import DESCRIPTION, Lane, Reason, Status, fingerprint
 from copydesk.settings import Rules, Sampling, Settings
 from copydesk.store import Database, drafts, products, runs
-
-ASK_AGAIN_TEMPERATURE, ASK_AGAIN_TOP_P = 0.8, 0.9
-"""How a refused product is asked for again where the settings do not say how to sample."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,85 +119,29 @@ def _read(claimed: drafts.Claimed, recipe: Recipe, model: str) -> "_Item | draft
     except ConfigurationError as error:  # the product's language changed to one without a prompt
         reason = Reason("prompt.missing", str(error), claimed.facts.language)
     else:
-        return _Item(claimed.id, recipe.candidates, claimed, recipe, model, prompt, recipe.sampling)
+        return _Item(claimed.id, recipe.candidates, model, recipe.sampling, recipe.max_asks, claimed, recipe, prompt)
     return drafts.Outcome(claimed.id, Status.HELD, reasons=(reason,))
 
 
 @dataclass(slots=True)
-class _Item(chunks.Item):
-    """One product: what was asked so far, and the best text that came back."""
+class _Item(Judged):
+    """One product, asked for by the same prompt each time."""
 
     claimed: drafts.Claimed
     recipe: Recipe
-    model: str
-    prompt: prompts.Prompt
-    sampling: Sampling
-    text: str = ""
-    reasons: tuple[Reason, ...] = ()
-    text_sampling: Sampling | None = None
+    fixed: prompts.Prompt
 
-    def request(self, name: str, lane: Lane) -> Request:
-        self.sampling = sampling_for(self.recipe.sampling, self.asks)
-        turns = tuple(Message(role, content) for role, content in self.prompt.turns)
-        return Request(name, turns, self.prompt.plain, self.sampling, self.candidates, lane)
+    def prompt_of_ask(self) -> prompts.Prompt:
+        return self.fixed
 
-    def judge(self, completion: Completion) -> drafts.Outcome | Next:
-        text, reasons = self._verdict(completion)
-        if not reasons:
-            return self._outcome(Status.READY, text, (), self.sampling)
-        self._remember_if_better(text, reasons)
-        if self.awaits_more:
-            return Next.WAIT
-        if self.asks < self.recipe.max_asks:
-            return Next.ASK
-        status = Status.HELD if self.text else Status.FAILED
-        return self._outcome(status, self.text, self.reasons, self.text_sampling or self.sampling)
-
-    def _verdict(self, completion: Completion) -> tuple[str, tuple[Reason, ...]]:
-        if completion.finish is Finish.FAILED:
-            return "", (chunks.engine_failed(completion),)
-        text = guards.tidy(completion.text)
+    def judged(self, said: str, *, finished: bool) -> tuple[str, tuple[Reason, ...]]:
+        text = guards.tidy(said)
         verdict = guards.judge(
             text,
             self.claimed.facts,
             self.recipe.rules,
-            finished=completion.finish is Finish.STOP,
-            echoes=self.prompt.echoes,
+            finished=finished,
+            echoes=self.fixed.echoes,
             voice=self.recipe.voice,
         )
         return text, verdict.reasons
-
-    def _remember_if_better(self, text: str, reasons: tuple[Reason, ...]) -> None:
-        """Keeps, for the person who will look at it, the text that breaks the fewest rules; any text beats none."""
-        if not self.reasons or (not self.text, len(self.reasons)) > (not text, len(reasons)):
-            self.text, self.reasons, self.text_sampling = text, reasons, self.sampling
-
-    def _outcome(self, status: Status, text: str, reasons: tuple[Reason, ...], sampling: Sampling) -> drafts.Outcome:
-        return drafts.Outcome(
-            draft=self.draft,
-            status=status,
-            text=text,
-            reasons=reasons,
-            asks=self.asks,
-            model=self.model,
-            prompt=self.prompt.version,
-            sampling=sampling.model_dump(),
-            prompt_tokens=self.prompt_tokens,
-            completion_tokens=self.completion_tokens,
-        )
-
-
-def sampling_for(base: Sampling, asks_before: int) -> Sampling:
-    """How to sample the next ask: the settings' own way first, then warm, with another seed each time.
-
-    Every later ask is sampled alike, so that products on their second and on their fifth share a batch.
-    """
-    if asks_before == 0:
-        return base
-    return base.model_copy(
-        update={
-            "temperature": base.temperature or ASK_AGAIN_TEMPERATURE,
-            "top_p": base.top_p or ASK_AGAIN_TOP_P,
-            "seed": None if base.seed is None else base.seed + asks_before,
-        }
-    )

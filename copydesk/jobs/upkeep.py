@@ -1,10 +1,11 @@
-"""What keeps runs moving when something broke: leases that ran out, lost bells, runs that only need an end."""
+"""What keeps runs moving when something broke, and the ledger free of what it shall not keep."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from copydesk.jobs import publishing
-from copydesk.store import Database, drafts, runs
+from copydesk.store import Database, drafts, products, reviews, runs
+from copydesk.store.reviews import Forgotten
 
 PATIENCE_SECONDS = 600.0
 """How long a rung chunk may stay untouched while the broker holds bells. A second bell is harmless, only waste."""
@@ -12,28 +13,40 @@ PATIENCE_SECONDS = 600.0
 PATIENCE_WITH_EMPTY_BROKER_SECONDS = 5.0
 """Not zero: a chunk is marked as rung a moment before its bell is sent."""
 
+FORGOTTEN_AT_ONCE = 500
+"""Reviews that one transaction blanks; and one sweep, the next one takes the rest."""
+
 
 @dataclass(frozen=True, slots=True)
 class Swept:
-    """What one sweep put right."""
+    """What one sweep put right, and how many reviews it blanked for their age."""
 
     returned: int
     failed: int
     rung_again: int
     finished: int
     published: int
+    forgotten: int = 0
 
     def __bool__(self) -> bool:
-        return any((self.returned, self.failed, self.rung_again, self.finished, self.published))
+        return any((self.returned, self.failed, self.rung_again, self.finished, self.published, self.forgotten))
 
 
-def sweep(database: Database, *, max_attempts: int, broker_is_empty: bool, rule_is_on: Callable[[str], bool]) -> Swept:
+def sweep(
+    database: Database,
+    *,
+    max_attempts: int,
+    broker_is_empty: bool,
+    rule_is_on: Callable[[str], bool],
+    keep_reviews_days: float | None = None,
+) -> Swept:
     """Put right what crashed workers and lost messages left behind. Safe to run at any time, also twice at once.
 
     Args:
         max_attempts: a draft whose worker stopped this often is failed, not tried again.
         rule_is_on: does the shop's auto-publish rule stand now?
         broker_is_empty: no bell is queued or in a worker's hands, so every untouched chunk has lost its own.
+        keep_reviews_days: how long what a review says is kept; None for ever.
     """
     with database.write() as connection:
         returned, failed = drafts.return_expired(connection, max_attempts)
@@ -41,4 +54,32 @@ def sweep(database: Database, *, max_attempts: int, broker_is_empty: bool, rule_
         rung_again = runs.wait_again(connection, rung_before_seconds=patience)
         runs.close_chunks(connection)
         finished = sum(runs.finalize(connection, run) for run in runs.running(connection))
-    return Swept(returned, failed, rung_again, finished, publishing.publish_by_rule(database, rule_is_on))
+    published = publishing.publish_by_rule(database, rule_is_on)
+    forgotten = 0 if keep_reviews_days is None else _forget_old(database, keep_reviews_days)
+    return Swept(returned, failed, rung_again, finished, published, forgotten)
+
+
+def _forget_old(database: Database, days: float) -> int:
+    with database.read() as connection:
+        old = reviews.older_than(connection, days, FORGOTTEN_AT_ONCE)
+    return _forget(database, old).reviews
+
+
+def forget(database: Database, *, reviewer: str, shop: str | None = None) -> Forgotten:
+    """Blank every review of a reviewer, by name, e-mail or id, and the replies to them; in one shop or in all.
+
+    Raises:
+        NotFound: there is no such shop.
+    """
+    with database.read() as connection:
+        shop_id = None if shop is None else products.find_shop(connection, shop)
+        ids = reviews.by_reviewer(connection, reviewer, shop_id)
+    batches = [ids[place : place + FORGOTTEN_AT_ONCE] for place in range(0, len(ids), FORGOTTEN_AT_ONCE)]
+    return sum((_forget(database, batch) for batch in batches), Forgotten())
+
+
+def _forget(database: Database, ids: list[int]) -> Forgotten:
+    if not ids:
+        return Forgotten()
+    with database.write() as connection:
+        return reviews.forget(connection, ids)

@@ -7,9 +7,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from copydesk.errors import IllegalMove, InputError, NotFound
-from copydesk.model import LEGAL_MOVES, OPEN, Facts, Reason, Status
+from copydesk.model import DESCRIPTION, LEGAL_MOVES, OPEN, REPLY, SENTIMENT, Facts, Reason, Status
 from copydesk.store.products import insert_selected, lock_products
-from copydesk.store.tables import chunks, drafts, now, products, runs, shops
+from copydesk.store.reviews import as_json, begun, lock_reviews, may_be_written
+from copydesk.store.tables import chunks, drafts, now, products, reviews, runs, shops, storable
 
 RETURNED_AT_ONCE = 10_000
 """Expired drafts that one sweep returns; the next one, seconds later, takes the rest."""
@@ -27,7 +28,10 @@ class Claimed:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What the desk made of one draft. `status` is READY, HELD or FAILED; `choices` only a batch request has."""
+    """What the desk made of one draft. `status` is READY, HELD or FAILED.
+
+    `choices` are the answers to a batch request, or the probabilities of a sentiment.
+    """
 
     draft: int
     status: Status
@@ -79,7 +83,7 @@ def claim(connection: sa.Connection, run: int, chunk: int, *, token: str, lease_
 
     Drafts whose product was edited since they were planned become stale first, and their successors are taken.
     """
-    supersede(connection, _waits(run, chunk))
+    supersede(connection, waits(run, chunk))
     query = (
         sa.select(drafts.c.id, drafts.c.attempt, products.c.sku, products.c.facts)
         .join(products)
@@ -95,7 +99,7 @@ def taken(
     """Lease every waiting draft of a chunk; which ones this worker now holds, as a condition."""
     connection.execute(
         sa.update(drafts)
-        .where(_waits(run, chunk))
+        .where(waits(run, chunk))
         .values(
             state=Status.WRITING.value, lease_token=token, lease_until=now(lease_seconds), attempt=drafts.c.attempt + 1
         )
@@ -109,7 +113,8 @@ def taken(
     )
 
 
-def _waits(run: int, chunk: int) -> sa.ColumnElement[bool]:
+def waits(run: int, chunk: int) -> sa.ColumnElement[bool]:
+    """A draft of this chunk that nobody has claimed yet."""
     return sa.and_(drafts.c.run_id == run, drafts.c.chunk == chunk, drafts.c.state == Status.PENDING.value)
 
 
@@ -132,15 +137,15 @@ def let_go(connection: sa.Connection, token: str) -> int:
 
 
 def settle(connection: sa.Connection, token: str, outcomes: Sequence[Outcome]) -> Settled:
-    """Write outcomes, each on condition: the lease is still this worker's and the facts are the ones it read."""
+    """Write outcomes, each on condition: the lease is still this worker's, product or review say what it read."""
     ids = [outcome.draft for outcome in outcomes]
-    lock_products(connection, products.c.id.in_(sa.select(drafts.c.product_id).where(drafts.c.id.in_(ids))), read=True)
-    mine = sa.and_(drafts.c.id.in_(ids), drafts.c.lease_token == token, drafts.c.state == Status.WRITING.value)
-    still_true = sa.or_(drafts.c.product_id.is_(None), drafts.c.facts_hash == products.c.facts_hash)
+    these = drafts.c.id.in_(ids)
+    lock_products(connection, products.c.id.in_(sa.select(drafts.c.product_id).where(these)), read=True)
+    lock_reviews(connection, reviews.c.id.in_(sa.select(drafts.c.review_id).where(these)), read=True)
+    mine = sa.and_(these, drafts.c.lease_token == token, drafts.c.state == Status.WRITING.value)
     acceptable = (
         sa.select(drafts.c.id)
-        .outerjoin(products, products.c.id == drafts.c.product_id)
-        .where(mine, still_true)
+        .where(mine, ~_is_outdated())
         .order_by(drafts.c.id)  # in one order for everybody who locks drafts
         .with_for_update(of=drafts)
     )
@@ -161,9 +166,9 @@ def _row(outcome: Outcome) -> dict[str, Any]:
         "draft": outcome.draft,
         "state": outcome.status.value,
         "outcome": outcome.status.value,
-        "text": _storable(outcome.text),
+        "text": storable(outcome.text),
         "choices": outcome.choices,
-        "reasons": _as_json(outcome.reasons),
+        "reasons": as_json(outcome.reasons),
         "asks": outcome.asks,
         "model": outcome.model,
         "prompt": outcome.prompt,
@@ -173,13 +178,18 @@ def _row(outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def supersede(connection: sa.Connection, which: sa.ColumnElement[bool]) -> int:
-    """Open drafts of edited products become stale; each gets a successor with today's facts in the same chunk."""
-    facts_now = sa.select(products.c.facts_hash).where(products.c.id == drafts.c.product_id).scalar_subquery()
+def supersede(
+    connection: sa.Connection, which: sa.ColumnElement[bool], *, also: sa.ColumnElement[bool] | None = None
+) -> int:
+    """Open drafts of edited products and reviews become stale; each gets a successor in the same chunk.
+
+    The successor is about what product or review say today. `also` makes others stale.
+    """
+    outdated = _is_outdated() if also is None else sa.or_(_is_outdated(), also)
     stale = list(
         connection.scalars(
             sa.update(drafts)
-            .where(which, drafts.c.facts_hash != facts_now)
+            .where(which, outdated)
             .values(
                 state=Status.STALE.value,
                 outcome=Status.STALE.value,
@@ -192,25 +202,47 @@ def supersede(connection: sa.Connection, which: sa.ColumnElement[bool]) -> int:
     )
     if not stale:
         return 0
-    kept = ("run_id", "chunk", "product_id", "kind", "recipe_hash")
-    fresh = {
+    made = _add_successors(connection, stale, products, _of_product())
+    is_asked = sa.or_(drafts.c.kind == SENTIMENT, may_be_written())
+    made += _add_successors(connection, stale, reviews, begun(is_asked))
+    run_ids = sa.select(drafts.c.run_id).where(drafts.c.id.in_(stale))
+    connection.execute(sa.update(runs).where(runs.c.id.in_(run_ids)).values(queued=runs.c.queued + made))
+    return len(stale)
+
+
+def _is_outdated() -> sa.ColumnElement[bool]:
+    """Does a draft's product or review say something else by now? Of a batch request there is nothing to say."""
+    product = sa.exists().where(products.c.id == drafts.c.product_id, products.c.facts_hash != drafts.c.facts_hash)
+    review = sa.exists().where(reviews.c.id == drafts.c.review_id, reviews.c.content_hash != drafts.c.facts_hash)
+    return sa.or_(product, review)
+
+
+def _of_product() -> dict[str, sa.ColumnElement[Any]]:
+    return {
+        "product_id": products.c.id,
         "language": products.c.language,
         "facts_hash": products.c.facts_hash,
         "state": sa.literal(Status.PENDING.value),
-        "text": sa.literal(""),
         "reasons": sa.literal([], drafts.c.reasons.type),
+    }
+
+
+def _add_successors(
+    connection: sa.Connection, stale: Sequence[int], subject: sa.Table, fresh: Mapping[str, sa.ColumnElement[Any]]
+) -> int:
+    kept = ("run_id", "chunk", "kind", "recipe_hash")
+    blank: dict[str, sa.ColumnElement[Any]] = {
+        "text": sa.literal(""),
         **{name: sa.literal(0) for name in ("attempt", "asks", "prompt_tokens", "completion_tokens")},
         "created_at": now(),
     }
     successors = (
-        sa.select(*[drafts.c[name] for name in kept], *[value.label(name) for name, value in fresh.items()])
-        .select_from(drafts.join(products))
+        sa.select(*[drafts.c[name] for name in kept], *[one.label(name) for name, one in {**blank, **fresh}.items()])
+        .select_from(drafts.join(subject))
         .where(drafts.c.id.in_(stale))
+        .order_by(drafts.c.id)
     )
-    made = insert_selected(connection, drafts, successors)
-    run_ids = sa.select(drafts.c.run_id).where(drafts.c.id.in_(stale))
-    connection.execute(sa.update(runs).where(runs.c.id.in_(run_ids)).values(queued=runs.c.queued + made))
-    return len(stale)
+    return insert_selected(connection, drafts, successors)
 
 
 def return_expired(connection: sa.Connection, max_attempts: int) -> tuple[int, int]:
@@ -230,7 +262,7 @@ def return_expired(connection: sa.Connection, max_attempts: int) -> tuple[int, i
         .values(
             state=Status.FAILED.value,
             outcome=Status.FAILED.value,
-            reasons=_as_json([reason]),
+            reasons=as_json([reason]),
             lease_token=None,
             lease_until=None,
             settled_at=now(),
@@ -293,11 +325,17 @@ def find(connection: sa.Connection, draft: int) -> Draft:
     return found[0]
 
 
-def decide(connection: sa.Connection, draft: int, to: Status, *, by: str, text: str | None = None) -> None:
+COMMAND = {DESCRIPTION: "drafts", REPLY: "replies"}
+"""What decides on drafts of a kind; of a batch request nobody decides anything."""
+
+
+def decide(
+    connection: sa.Connection, draft: int, to: Status, *, by: str, text: str | None = None, kind: str = DESCRIPTION
+) -> None:
     """A person's word on one draft; with `text` the person's own words replace the model's.
 
     Raises:
-        NotFound: there is no such draft.
+        NotFound: there is no such draft of this kind.
         IllegalMove: the draft is in a state that does not allow it; the message names both.
         InputError: the new text is blank.
     """
@@ -308,29 +346,40 @@ def decide(connection: sa.Connection, draft: int, to: Status, *, by: str, text: 
     allowed = [state for state, targets in LEGAL_MOVES.items() if to in targets]
     if text is not None:
         allowed = [*allowed, to]  # an approved draft may be edited again
-    if to is Status.APPROVED and text is None and not find(connection, draft).text.strip():
-        raise InputError(f"draft {draft} has no text to approve: write one with `copydesk drafts edit {draft}`")
-    words = {} if text is None else {"text": text, "model_text": sa.func.coalesce(drafts.c.model_text, drafts.c.text)}
+    mine = sa.and_(drafts.c.id == draft, drafts.c.kind == kind)
+    if to is Status.APPROVED and text is None and not _standing(connection, mine, draft, kind)[1].strip():
+        raise InputError(
+            f"draft {draft} has no text to approve: write one with `copydesk {COMMAND[kind]} edit {draft}`"
+        )
+    words = (
+        {}
+        if text is None
+        else {"text": storable(text), "model_text": sa.func.coalesce(drafts.c.model_text, drafts.c.text)}
+    )
     moved = connection.execute(
         sa.update(drafts)
-        .where(
-            drafts.c.id == draft,
-            drafts.c.state.in_([state.value for state in allowed]),
-            drafts.c.product_id.is_not(None),  # of a batch request nobody decides anything
-        )
+        .where(mine, drafts.c.state.in_([state.value for state in allowed]))
         .values(state=to.value, decided_by=by, decided_at=now(), **words)
     ).rowcount
     if not moved:
-        state = find(connection, draft).state
+        state, _ = _standing(connection, mine, draft, kind)
         names = ", ".join(sorted(state.value for state in allowed))
-        raise IllegalMove(f"draft {draft} is {state.value}: only a draft that is {names} can become {to.value}")
+        raise IllegalMove(f"draft {draft} is {state}: only a draft that is {names} can become {to.value}")
+
+
+def _standing(connection: sa.Connection, mine: sa.ColumnElement[bool], draft: int, kind: str) -> tuple[str, str]:
+    """The draft's state and text. Raises NotFound."""
+    found = connection.execute(sa.select(drafts.c.state, drafts.c.text).where(mine)).one_or_none()
+    if found is None:
+        raise NotFound(f"there is no draft {draft}: `copydesk {COMMAND[kind]} list` shows them")
+    return found.state, found.text
 
 
 def approve_all(connection: sa.Connection, run: int, *, by: str) -> int:
     """Approve every ready draft of a run; returns how many."""
     return connection.execute(
         sa.update(drafts)
-        .where(drafts.c.run_id == run, drafts.c.state == Status.READY.value, drafts.c.product_id.is_not(None))
+        .where(drafts.c.run_id == run, drafts.c.state == Status.READY.value, drafts.c.kind == DESCRIPTION)
         .values(state=Status.APPROVED.value, decided_by=by, decided_at=now())
     ).rowcount
 
@@ -339,19 +388,6 @@ def open_ones(connection: sa.Connection) -> int:
     """How many drafts, of any run, a worker still owes."""
     query = sa.select(sa.func.count()).where(drafts.c.state.in_([state.value for state in OPEN]))
     return int(connection.scalar(query) or 0)
-
-
-def _as_json(reasons: Sequence[Reason]) -> list[dict[str, str]]:
-    """They quote texts."""
-    return [
-        {"code": reason.code, "message": _storable(reason.message), "span": _storable(reason.span)}
-        for reason in reasons
-    ]
-
-
-def _storable(text: str) -> str:
-    """PostgreSQL stores no NUL, and nobody half a surrogate pair; models write both."""
-    return text.replace("\0", "").encode("utf-8", "replace").decode()
 
 
 def _draft(row: sa.Row[Any]) -> Draft:

@@ -14,8 +14,8 @@ from copydesk.store.products import insert_ignoring_twins, insert_selected
 from copydesk.store.tables import chunks, drafts, live_texts, now, products, runs, shops
 
 RUNNING, FINISHED = "running", "finished"
-OUTCOMES = tuple(state.value for state in (Status.READY, Status.HELD, Status.FAILED, Status.STALE))
-"""What the desk can make of a draft; a run's counts of them add up to what was queued."""
+OUTCOMES = tuple(state.value for state in (Status.READY, Status.HELD, Status.FAILED, Status.STALE, Status.IGNORED))
+"""What the desk can make of a draft; a run's counts of them add up to what was queued. Only reviews are ignored."""
 WAITING, RUNG, DONE = "waiting", "rung", "done"
 
 
@@ -66,10 +66,15 @@ class Bell(NamedTuple):
 
 
 class Asked(NamedTuple):
-    """How a run's copy is made, and who waits for it."""
+    """How a run's copy is made, for which shop, and who waits for it.
+
+    `auto_publish` says that a rule may approve what comes of it.
+    """
 
     recipe: Mapping[str, Any]
     lane: str
+    shop: str
+    auto_publish: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +176,7 @@ def open_run(
 def fill(connection: sa.Connection, run: int, query: sa.Select[Any]) -> int:
     """Give a new run its drafts, by a query that names their columns, and its chunks; returns how many drafts.
 
-    A run without any is ended.
+    A draft waits to be written unless the query says otherwise. A run without any that waits is ended.
     """
     begun: dict[str, sa.ColumnElement[Any]] = {
         "run_id": sa.literal(run),
@@ -181,19 +186,20 @@ def fill(connection: sa.Connection, run: int, query: sa.Select[Any]) -> int:
         **{name: sa.literal(0) for name in ("attempt", "asks", "prompt_tokens", "completion_tokens")},
         "created_at": now(),
     }
-    queued = insert_selected(
-        connection, drafts, query.add_columns(*[value.label(name) for name, value in begun.items()])
-    )
-    _add_chunks(connection, run)
+    named = {column.name for column in query.selected_columns}
+    rest = [value.label(name) for name, value in begun.items() if name not in named]
+    queued = insert_selected(connection, drafts, query.add_columns(*rest))
     connection.execute(sa.update(runs).where(runs.c.id == run).values(queued=queued))
-    if queued == 0:
+    if not _add_chunks(connection, run):
         finalize(connection, run)
     return queued
 
 
-def chunk_of(order_by: sa.ColumnElement[Any], chunk_size: int) -> sa.ColumnElement[int]:
-    """The chunk of each row of a query."""
-    place = sa.func.row_number().over(order_by=order_by) - 1
+def chunk_of(
+    order_by: sa.ColumnElement[Any], chunk_size: int, partition_by: sa.ColumnElement[Any] | None = None
+) -> sa.ColumnElement[int]:
+    """The chunk of each row of a query; rows of several partitions are counted apart."""
+    place = sa.func.row_number().over(order_by=order_by, partition_by=partition_by) - 1
     return place // sa.literal(chunk_size)
 
 
@@ -256,13 +262,18 @@ def _drafts_of(chosen: sa.Subquery, order: Order) -> sa.Select[Any]:
     return due.where(chosen.c.why == "due").order_by(chosen.c.id).limit(order.limit)
 
 
-def _add_chunks(connection: sa.Connection, run: int) -> None:
+def _add_chunks(connection: sa.Connection, run: int) -> int:
     numbers = (
-        sa.select(drafts.c.run_id, drafts.c.chunk, sa.literal(WAITING), sa.literal(0))
-        .where(drafts.c.run_id == run)
+        sa.select(
+            drafts.c.run_id,
+            drafts.c.chunk.label("number"),
+            sa.literal(WAITING).label("state"),
+            sa.literal(0).label("rings"),
+        )
+        .where(drafts.c.run_id == run, drafts.c.state == Status.PENDING.value)
         .distinct()
     )
-    connection.execute(sa.insert(chunks).from_select(["run_id", "number", "state", "rings"], numbers))
+    return insert_selected(connection, chunks, numbers)
 
 
 def _skipped(connection: sa.Connection, run: int, chosen: sa.Subquery) -> dict[str, int]:
@@ -383,7 +394,7 @@ def to_publish_by_rule(connection: sa.Connection) -> list[tuple[str, int, int]]:
     """(shop, shop id, run) of ended runs whose rule publishes and that still have ready or approved drafts."""
     left = sa.exists().where(drafts.c.run_id == runs.c.id, drafts.c.state.in_(["ready", "approved"]))
     query = sa.select(shops.c.name, runs.c.shop_id, runs.c.id).join(shops)
-    query = query.where(runs.c.auto_publish.is_(True), runs.c.state == FINISHED, left)
+    query = query.where(runs.c.auto_publish.is_(True), runs.c.kind == DESCRIPTION, runs.c.state == FINISHED, left)
     return [(row.name, row.shop_id, row.id) for row in connection.execute(query)]
 
 
@@ -421,10 +432,11 @@ def key_is_used(connection: sa.Connection, shop: str, run_key: str) -> bool:
 
 def asked(connection: sa.Connection, run: int) -> Asked:
     """What a worker has to know of a run. Raises NotFound."""
-    row = connection.execute(sa.select(runs.c.recipe, runs.c.lane).where(runs.c.id == run)).one_or_none()
+    query = sa.select(runs.c.recipe, runs.c.lane, shops.c.name, runs.c.auto_publish).join(shops)
+    row = connection.execute(query.where(runs.c.id == run)).one_or_none()
     if row is None:
         raise NotFound(f"there is no run {run}: `copydesk status` lists them")
-    return Asked(row.recipe, row.lane)
+    return Asked(*row)
 
 
 def find(connection: sa.Connection, run: int) -> Run:

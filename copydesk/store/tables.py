@@ -1,5 +1,6 @@
 """The ledger's tables. docs/lifecycle.md explains the states; migrations/ creates what stands here."""
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -8,7 +9,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
-from copydesk.model import OPEN, Lane
+from copydesk.model import OPEN, REPLY, SENTIMENT, Lane, Status
 
 
 class UtcDateTime(sa.types.TypeDecorator[datetime]):
@@ -62,6 +63,15 @@ metadata = sa.MetaData(
         "pk": "pk_%(table_name)s",
     }
 )
+
+
+REPLY_STANDS = tuple(state.value for state in Status if state not in (Status.FAILED, Status.STALE, Status.UNDONE))
+"""States in which a reply draft is the answer to its version of the review, or an answer of it is not wanted."""
+
+
+def storable(text: str) -> str:
+    """PostgreSQL stores no NUL, and nobody half a surrogate pair; models and customers write both."""
+    return text.replace("\0", "").encode("utf-8", "replace").decode()
 
 
 def _id() -> sa.Column[int]:
@@ -178,6 +188,49 @@ batch_requests = sa.Table(
     sa.UniqueConstraint("run_id", "number"),
 )
 
+reviews = sa.Table(
+    "reviews",
+    metadata,
+    _id(),
+    sa.Column("shop_id", Id, sa.ForeignKey("shops.id"), nullable=False),
+    sa.Column("platform", sa.Text, nullable=False),
+    sa.Column("review_id", sa.Text, nullable=False),  # the platform's key
+    sa.Column("product_id", Id, sa.ForeignKey("products.id")),  # none while the shop has no such sku
+    sa.Column("sku", sa.Text, nullable=False),
+    sa.Column("rating", sa.Integer),
+    # Personal data as it came, to forget by and to export with; no prompt, log or message sees it.
+    sa.Column("reviewer_name", sa.Text, nullable=False),
+    sa.Column("reviewer_email", sa.Text, nullable=False),
+    sa.Column("reviewer_id", sa.Text, nullable=False),
+    sa.Column("source", Json, nullable=False),
+    sa.Column("title", sa.Text, nullable=False),  # masked, and so is the text
+    sa.Column("text", sa.Text, nullable=False),
+    sa.Column("language", sa.Text, nullable=False),
+    sa.Column("content_hash", sa.Text, nullable=False),  # of what the reviewer says, unmasked
+    sa.Column("version", sa.Integer, nullable=False),  # counts from 1, one more whenever that changes
+    sa.Column("platform_reply", sa.Text, nullable=False),  # what the platform shows under the review
+    sa.Column("answered_version", sa.Integer, nullable=False),  # which version that answers; 0 for none
+    sa.Column("route", sa.Text, nullable=False),
+    sa.Column("policy", sa.Text, nullable=False),
+    sa.Column("sentiment", sa.Text, nullable=False),
+    sa.Column("probabilities", Json, nullable=False),  # positive, neutral, negative
+    sa.Column("sentiment_by", sa.Text, nullable=False),
+    sa.Column("disagrees", sa.Boolean, nullable=False),
+    sa.Column("opinions", Json, nullable=False),
+    sa.Column("reasons", Json, nullable=False),
+    _moment("written_at"),
+    _moment("imported_at", always=True),  # what it says by now
+    _moment("forgotten_at"),  # then nothing of it is left, and nothing of it comes back
+    sa.UniqueConstraint("shop_id", "platform", "review_id"),
+    sa.Index(None, "product_id"),
+)
+sa.Index(
+    "ix_reviews_kept",
+    reviews.c.imported_at,
+    sqlite_where=reviews.c.forgotten_at.is_(None),
+    postgresql_where=reviews.c.forgotten_at.is_(None),
+)
+
 drafts = sa.Table(
     "drafts",
     metadata,
@@ -185,16 +238,20 @@ drafts = sa.Table(
     sa.Column("run_id", Id, sa.ForeignKey("runs.id"), nullable=False),
     sa.Column("chunk", sa.Integer, nullable=False),
     sa.Column("product_id", Id, sa.ForeignKey("products.id")),  # or
-    sa.Column("batch_request_id", Id, sa.ForeignKey("batch_requests.id")),
+    sa.Column("batch_request_id", Id, sa.ForeignKey("batch_requests.id")),  # or
+    sa.Column("review_id", Id, sa.ForeignKey("reviews.id")),
+    sa.Column("review_version", sa.Integer),
     sa.Column("kind", sa.Text, nullable=False),
     sa.Column("language", sa.Text, nullable=False),
     sa.Column("state", sa.Text, nullable=False),
-    sa.Column("outcome", sa.Text),  # what the desk made of it: ready, held, failed, stale; never changes
-    sa.Column("facts_hash", sa.Text, nullable=False),
+    sa.Column("outcome", sa.Text),  # what the desk made of it: ready, held, failed, stale, ignored; never changes
+    sa.Column("facts_hash", sa.Text, nullable=False),  # of a review's draft, its content_hash
     sa.Column("recipe_hash", sa.Text, nullable=False),
     sa.Column("text", sa.Text, nullable=False),
     sa.Column("model_text", sa.Text),  # the model's own words, once a person has edited them
-    sa.Column("choices", AsWritten),  # of a batch request: the texts, and why each ended
+    sa.Column(
+        "choices", AsWritten
+    ),  # of a batch request the texts, and why each ended; of a sentiment the probabilities
     sa.Column("reasons", Json, nullable=False),
     sa.Column("attempt", sa.Integer, nullable=False),
     sa.Column("asks", sa.Integer, nullable=False),
@@ -213,8 +270,19 @@ drafts = sa.Table(
     sa.Index(None, "run_id", "state"),
     sa.Index(None, "product_id", "kind", "recipe_hash"),
     sa.Index(None, "batch_request_id", unique=True),
+    sa.Index(None, "review_id", "review_version"),
 )
-_is_open = drafts.c.state.in_([sa.literal_column(f"'{state.value}'") for state in sorted(OPEN)])
+
+
+def _in(states: Iterable[str]) -> sa.ColumnElement[bool]:
+    return drafts.c.state.in_([sa.literal_column(f"'{state}'") for state in sorted(states)])
+
+
+def _is(kind: str) -> sa.ColumnElement[bool]:
+    return drafts.c.kind == sa.literal_column(f"'{kind}'")
+
+
+_is_open = _in(state.value for state in OPEN)
 sa.Index(
     "uq_drafts_open",  # one open draft per product and kind, however many producers plan at once
     drafts.c.product_id,
@@ -223,9 +291,50 @@ sa.Index(
     sqlite_where=_is_open,
     postgresql_where=_is_open,
 )
+_is_reply = sa.and_(_is(REPLY), _in(REPLY_STANDS))
+sa.Index(
+    "uq_drafts_reply",  # one reply per version of a review
+    drafts.c.review_id,
+    drafts.c.review_version,
+    unique=True,
+    sqlite_where=_is_reply,
+    postgresql_where=_is_reply,
+)
+_is_open_sentiment = sa.and_(_is(SENTIMENT), _is_open)
+sa.Index(
+    "uq_drafts_sentiment",
+    drafts.c.review_id,
+    drafts.c.review_version,
+    unique=True,
+    sqlite_where=_is_open_sentiment,
+    postgresql_where=_is_open_sentiment,
+)
 sa.Index(
     "ix_drafts_lease",
     drafts.c.lease_until,
     sqlite_where=drafts.c.state == "writing",
     postgresql_where=drafts.c.state == "writing",
+)
+
+submissions = sa.Table(
+    "submissions",
+    metadata,
+    _id(),
+    sa.Column("draft_id", Id, sa.ForeignKey("drafts.id"), nullable=False, unique=True),
+    sa.Column("channel", sa.Text, nullable=False),  # file, webhook
+    sa.Column("idempotency_key", sa.Text, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),  # see copydesk.store.replies.Delivery
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("error", sa.Text, nullable=False),
+    _moment("created_at", always=True),
+    _moment("next_attempt_at"),
+    _moment("lease_until"),  # somebody posts it right now
+    _moment("submitted_at"),
+    _moment("settled_at"),
+)
+sa.Index(
+    "ix_submissions_due",
+    submissions.c.next_attempt_at,
+    sqlite_where=submissions.c.state == "waiting",
+    postgresql_where=submissions.c.state == "waiting",
 )

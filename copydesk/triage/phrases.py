@@ -1,8 +1,9 @@
 """Phrases of the word lists: how they are written, and how they are found quickly in a text of any length.
 
 A phrase is words parted by blanks. In a word, `|` parts spellings, `*` stands for any letters at its beginning or end,
-`_` for a blank, and `@name` for a group of the list. Between words, `.` allows one word, `..` three, `...` eight (Chinese: three, eight and sixteen
-characters), within one sentence. A phrase with a Chinese character is looked for as it is, without regard to blanks.
+`_` for a blank, and `@name` for a group of the list (where there is none, for the name). Between words, `.` allows one
+word, `..` three, `...` eight (Chinese: three, eight and sixteen characters), within one sentence. A phrase with a
+Chinese character is looked for as it is, without regard to blanks.
 
 >>> phrases = Phrases({"safety": ["caught|catch* fire", "burn* .. @body", "@body .. verbrüht"]}, {"body": "hand*|toe*"})
 >>> phrases.found(plain("It CAUGHT  fire and burned my left hand."))
@@ -19,9 +20,11 @@ from itertools import pairwise
 _CJK = "\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
 _HAS_CJK = re.compile(f"[{_CJK}]")
 _INVISIBLE = dict.fromkeys(
-    [0xAD, 0x34F, 0x61C, 0x180E, 0xFEFF, *range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2060, 0x2070)]
-    + list(range(0xFE00, 0xFE10))
-) | {ord("’"): "'", ord("‘"): "'", ord("`"): "'", ord("´"): "'"}
+    (
+        0xAD, 0x34F, 0x61C, 0x180E, 0xFEFF,
+        *range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2060, 0x2070), *range(0xFE00, 0xFE10),
+    )
+) | dict.fromkeys(map(ord, "’‘`´"), "'")  # fmt: skip
 _SPACED_LINE = re.compile(r" (?:[^\W\d_] (?:\. )?){4}")
 _SPACED_LETTERS = re.compile(r"(?<![^\W\d_])(?:[^\W\d_][ .*_\-])+[^\W\d_](?![^\W\d_])")
 _BETWEEN_LETTERS = re.compile(r"[ .*_\-]")
@@ -132,7 +135,7 @@ class Phrases:
             self._add(name, order, unicodedata.normalize("NFKC", entry).casefold().replace("n't", "nt"))
         self._word_set = frozenset(self._index.words)
         self._start_set = frozenset(self._index.starts)
-        self._first_characters = frozenset(self._index.chinese)
+        self._beginning_set = frozenset(self._index.chinese)
 
     def found(self, text: Plain) -> list[tuple[str, str]]:
         """(name, what the text says) of each phrase that it holds, in the order of the lists."""
@@ -167,8 +170,9 @@ class Phrases:
         for part, phrases in index.anywhere.items():
             if part in text.line:
                 seen.update(phrases)
-        for first in self._first_characters.intersection(text.compact):
-            seen.update(phrase for part, phrase in index.chinese[first] if part in text.compact)
+        beginnings = {one + other for one, other in pairwise(text.compact)}.union(text.compact)
+        for beginning in beginnings & self._beginning_set:
+            seen.update(phrase for part, phrase in index.chinese[beginning] if part in text.compact)
         return seen
 
     def _squeezed(self, line: str) -> Iterator[tuple[_Phrase, str]]:
@@ -211,15 +215,15 @@ class Phrases:
         parts = [part if part in _GAPS_ZH else self._spellings(part) for part in entry.split()]
         words = [part for part in parts if not isinstance(part, str)]
         phrase = _Phrase(name, order, re.compile("".join(map(_chinese, parts))))
-        for spelling in min(words, key=lambda spellings: (len(spellings), -min(map(len, spellings)))):
-            self._index.chinese[spelling[0]].append((spelling, phrase))
+        for spelling in min(words, key=lambda spellings: (min(map(len, spellings)) < 2, len(spellings))):
+            self._index.chinese[spelling[:2]].append((spelling, phrase))
 
     def _spellings(self, part: str) -> list[str]:
         """Each spelling of a word, groups resolved, German umlauts also as ae and a."""
         spellings: list[str] = []
         for spelling in part.split("|"):
             if spelling.startswith("@"):
-                spellings += self._spellings(self._groups[spelling[1:]])
+                spellings += self._spellings(self._groups.get(spelling[1:], spelling[1:]))
             elif spelling:
                 spellings += _without_umlauts(spelling)
         return spellings

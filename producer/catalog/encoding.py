@@ -40,7 +40,7 @@ def detect(path: Path) -> str:
     with path.open("rb") as stream:
         head = stream.read(_HEAD)
         if not head.strip(codecs.BOM_UTF8 + b" \t\r\n"):
-            raise InputError(f"{path} is empty: export the catalog again")
+            raise InputError(f"{path} is empty: export it again")
         if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
             return "utf-16"
         _refuse_binary(path, head)

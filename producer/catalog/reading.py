@@ -65,7 +65,7 @@ def _shape_of(path: Path, wanted: str) -> _Shape:
     with open_text(path, encoding) as stream:
         first = next((line for line in iter(lambda: stream.readline(MAX_CELL), "") if line.strip()), "")
     if not first:
-        raise InputError(f"{path} is empty: export the catalog again")
+        raise InputError(f"{path} is empty: export it again")
     if wanted == "jsonl" or (wanted == "auto" and first.lstrip().startswith("{")):
         return _Shape(encoding, "jsonl")
     if first.lstrip().startswith("["):

@@ -222,7 +222,8 @@ def open_openvino(opened: list[HostedEngine]) -> Open:
 @pytest.fixture
 def open_openai(opened: list[HostedEngine], monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], HostedEngine]]:
     """Opens openai engines on a real HTTP server."""
-    module = pytest.importorskip("copydesk.engine.openai", reason="needs the openai extra")
+    from copydesk.engine import openai as module
+
     monkeypatch.setenv("NO_PROXY", "*")
     with serve() as endpoint:
 

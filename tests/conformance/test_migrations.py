@@ -11,6 +11,7 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from databases import Ledger, PostgreSQL, product
+from reviewing import Desk
 
 from copydesk.errors import ConfigurationError, StoreUnavailable
 from copydesk.model import Telemetry
@@ -60,9 +61,14 @@ def test_the_one_open_draft_and_the_one_live_text_are_unique_in_the_database_its
         }
     database.close()
 
-    assert found["uq_drafts_open"]["unique"]
-    assert found["uq_live_texts_current"]["unique"]
-    for name, words in {"uq_drafts_open": ("pending", "writing"), "uq_live_texts_current": ("current",)}.items():
+    conditions = {
+        "uq_drafts_open": ("pending", "writing"),
+        "uq_drafts_reply": ("reply", "pending", "writing", "ready", "held", "approved", "published", "rejected"),
+        "uq_drafts_sentiment": ("sentiment", "pending", "writing"),
+        "uq_live_texts_current": ("current",),
+    }
+    assert all(found[name]["unique"] for name in conditions)
+    for name, words in conditions.items():
         condition = next(str(value) for key, value in found[name]["dialect_options"].items() if key.endswith("_where"))
         assert all(word in condition for word in words)
 
@@ -89,6 +95,33 @@ def test_a_database_of_the_version_before_is_brought_up_to_date_with_all_it_hold
         assert connection.execute(sa.text("SELECT draft_id FROM live_texts WHERE version = 2")).scalar() == 1
     with pytest.raises(sa.exc.IntegrityError), database.write() as connection:  # the foreign keys are kept again
         connection.exec_driver_sql("UPDATE live_texts SET draft_id = 99")
+    database.close()
+
+
+def test_the_way_back_takes_reviews_and_their_drafts_along_and_leaves_the_products(empty_url: str) -> None:
+    """And forward once more: SQLite rebuilds the drafts both ways."""
+    database = Database(empty_url)
+    database.migrate()
+    desk = Desk(database)
+    desk.take_in(product())
+    desk.write(desk.plan().run)
+    desk.approved_reply(number=1)
+    desk.hand_over()
+    config = database._alembic()
+    with database._transaction(writes=True, rebuilds=True) as connection:
+        config.attributes["connection"] = connection
+        command.downgrade(config, "0002")
+        left = sa.inspect(connection).get_table_names()
+        assert not {"reviews", "submissions"}.intersection(left)
+        assert connection.exec_driver_sql("SELECT DISTINCT kind FROM drafts").all() == [("description",)]
+        assert connection.exec_driver_sql("SELECT DISTINCT kind FROM runs").all() == [("description",)]
+
+    database.migrate()
+
+    assert desk.states() == ["ready"]
+    assert desk.replies() == []
+    desk.approved_reply(number=1)
+    assert desk.reply_states() == ["approved"]
     database.close()
 
 

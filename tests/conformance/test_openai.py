@@ -7,9 +7,6 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-
-pytest.importorskip("httpx2", reason="pip install '.[openai]'")
-
 from engines import in_thread
 from openai_server import Answer, Endpoint, refusal, serve, text, tokens
 

@@ -81,9 +81,9 @@ def test_a_problem_never_holds_what_cannot_be_printed(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "remedy"),
     [
-        (b"", "export the catalog again"),
-        (b"\xef\xbb\xbf \n", "export the catalog again"),
-        (codecs.BOM_UTF16_LE, "export the catalog again"),
+        (b"", "export it again"),
+        (b"\xef\xbb\xbf \n", "export it again"),
+        (codecs.BOM_UTF16_LE, "export it again"),
         (b"PK\x03\x04rest of a workbook", "save it as CSV"),
         (b"\x89PNG\r\n\x1a\n" + bytes(range(64)), "not a text file"),
         ("Handle,Title\na,b\n".encode("utf-16-le"), "not a text file"),

@@ -20,7 +20,7 @@ def test_the_scripted_backend_needs_no_model(tmp_path: Path) -> None:
     assert isinstance(backend, ScriptedBackend)
 
 
-@pytest.mark.parametrize("name", ["transformers", "openvino", "vllm", "openai"])
+@pytest.mark.parametrize("name", ["transformers", "openvino", "vllm"])
 def test_a_missing_extra_gives_the_pip_command(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, f"copydesk.engine.{name}", None)
     (tmp_path / "openvino_model.xml").touch()

@@ -15,9 +15,10 @@ from copydesk.engine.base import Completion, Deliver, Finish, Request
 from copydesk.engine.hosted import HostedEngine
 from copydesk.engine.scripted import Behaviour, ScriptedBackend
 from copydesk.errors import ConfigurationError, NotFound, StoreUnavailable
-from copydesk.jobs import chunks, descriptions
+from copydesk.jobs import chunks, descriptions, judging
 from copydesk.jobs.chunks import Tally
-from copydesk.jobs.descriptions import Recipe, plan, sampling_for, write_chunk
+from copydesk.jobs.descriptions import Recipe, plan, write_chunk
+from copydesk.jobs.judging import sampling_for
 from copydesk.model import Dialect, Facts, Product, Status, TextFormat
 from copydesk.settings import Rules, Sampling, Settings, Shop
 from copydesk.store import Database, drafts
@@ -602,7 +603,7 @@ def test_a_chunk_of_an_unknown_run_is_refused(ledger: Ledger) -> None:
         written(ledger, Answering(lambda request: []), 77)
 
 
-WARM = {"temperature": descriptions.ASK_AGAIN_TEMPERATURE, "top_p": descriptions.ASK_AGAIN_TOP_P}
+WARM = {"temperature": judging.ASK_AGAIN_TEMPERATURE, "top_p": judging.ASK_AGAIN_TOP_P}
 
 
 @pytest.mark.parametrize(

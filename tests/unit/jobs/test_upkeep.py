@@ -1,11 +1,15 @@
 """The sweep puts right what crashed workers and lost bells left behind, and publishes by rule what was asked for."""
 
 import pytest
+import sqlalchemy as sa
 from databases import Ledger, outcome, product, some
+from reviewing import Desk, review, some_reviews, triaged
 
+from copydesk.errors import NotFound
 from copydesk.jobs import publishing, upkeep
-from copydesk.model import Status, TextFormat
-from copydesk.store import Database
+from copydesk.model import Policy, Status, TextFormat
+from copydesk.store import Database, tables
+from copydesk.store.reviews import Forgotten
 from copydesk.store.texts import Published
 
 
@@ -123,3 +127,48 @@ def test_publishing_counts_what_was_stale_and_what_is_a_persons(ledger: Ledger) 
     assert (ledger.live("sku1"), ledger.live("sku2"), ledger.live("sku3")) == (
         "By hand.", "<p>old 2</p>", "<p>newer</p>",
     )  # fmt: skip
+
+
+def test_the_sweep_blanks_reviews_that_were_kept_long_enough_some_at_a_time(
+    sqlite_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(upkeep, "FORGOTTEN_AT_ONCE", 2)
+    desk = Desk(sqlite_database)
+    desk.take(*some_reviews(4))
+    with sqlite_database.write() as connection:
+        old = tables.reviews.c.review_id != "r4"
+        connection.execute(sa.update(tables.reviews).where(old).values(imported_at=tables.now(-40 * 86_400)))
+
+    def swept(days: float | None) -> int:
+        return upkeep.sweep(
+            sqlite_database, max_attempts=3, broker_is_empty=False, rule_is_on=lambda _: True, keep_reviews_days=days
+        ).forgotten
+
+    assert (swept(None), swept(41)) == (0, 0)
+    assert [swept(30), swept(30), swept(30)] == [2, 1, 0]
+    assert [row.text for row in desk.rows()] == ["", "", "", "Lovely, and it came quickly."]
+
+
+def test_a_reviewer_is_forgotten_in_one_shop_or_in_all(
+    sqlite_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(upkeep, "FORGOTTEN_AT_ONCE", 1)
+    desk, other = Desk(sqlite_database), Desk(sqlite_database, "other")
+    for one in (desk, other):
+        one.take(triaged(review()), triaged(review(2, reviewer=review().reviewer)))
+        one.answer(one.plan_replies().run)
+
+    assert upkeep.forget(sqlite_database, reviewer="u-1", shop="other") == Forgotten(2, 2)
+    assert upkeep.forget(sqlite_database, reviewer="DANA QUILLFEATHER 1") == Forgotten(2, 2)
+    assert upkeep.forget(sqlite_database, reviewer="Dana Quillfeather 1") == Forgotten(0, 0)
+    with pytest.raises(NotFound, match="'nowhere'"):
+        upkeep.forget(sqlite_database, reviewer="x", shop="nowhere")
+
+
+def test_no_rule_of_the_catalog_publishes_replies(sqlite_database: Database) -> None:
+    """Their runs keep in the same column that the shop's own rule was on."""
+    desk = Desk(sqlite_database)
+    desk.take(triaged(review(), Policy.AUTO))
+    desk.answer(desk.plan_replies(by_rule=True).run)
+    assert sweep(desk).published == 0
+    assert desk.reply_states() == ["ready"]

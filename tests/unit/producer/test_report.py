@@ -7,14 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from copydesk.model import Facts, Reason, Status, Telemetry
+from copydesk.jobs import evaluation
+from copydesk.model import Facts, Opinion, Platform, Polarity, Reason, Route, Status, Telemetry
 from copydesk.store.drafts import Draft
 from copydesk.store.products import Imported
+from copydesk.store.replies import Delivery, Reply
+from copydesk.store.reviews import Forgotten
 from copydesk.store.runs import Detail, Planned, Run
 from producer import report, watching
 from producer.catalog import ExportReport
 from producer.checkup import Check
 from producer.importing import Taken
+from producer.measuring import Measured
 
 START = datetime(2026, 3, 10, 2, 0, tzinfo=UTC)
 RUN = Run(
@@ -35,6 +39,18 @@ DRAFT = Draft(
     prompt="description/en@1", asks=4, facts=Facts("Stool", attributes=(("Material", "oak"),)), model_text=None,
     decided_by=None, sampling={},
 )  # fmt: skip
+REPLY = Reply(
+    id=9, run=8, shop="acme", platform=Platform.GOOGLE, review_id="g-1", version=2, sku="stool", rating=2,
+    language="en", route=Route.ORDINARY, sentiment=Polarity.NEGATIVE, confidence=0.914,
+    opinions=(Opinion("quality", Polarity.NEGATIVE, "The leg is loose."),), title="Hm", review="The leg is loose.",
+    state=Status.PUBLISHED, text="We are [bold]sorry[/bold].", reasons=(), attempt=1, asks=2, model="tiny",
+    prompt="reply/en@1", model_text=None, decided_by="ann", decided_at=START, delivery=Delivery.PENDING, error="",
+    source={"reviewer": "Dana"},
+)  # fmt: skip
+REPLIES_LISTED = [
+    "id", "review_id", "shop", "sku", "rating", "language", "route", "sentiment", "state", "text", "reasons",
+    "model_called",
+]  # fmt: skip
 LISTED = ["id", "run", "shop", "sku", "kind", "language", "state", "text", "reasons", "attempt", "model", "prompt"]
 
 
@@ -85,6 +101,63 @@ def test_a_catalogs_own_brackets_are_shown_and_not_obeyed(capsys: pytest.Capture
     assert "Material: oak" in shown
 
 
+def test_replies_as_json_are_one_array_of_exactly_the_agreed_keys(capsys: pytest.CaptureFixture[str]) -> None:
+    held = replace(REPLY, state=Status.HELD, attempt=0, asks=0, reasons=(Reason("route.safety", "speaks of glass"),))
+    report.show_replies([REPLY, held], as_json=True)
+    listed = json.loads(capsys.readouterr().out)
+    assert [list(reply) for reply in listed] == [REPLIES_LISTED, REPLIES_LISTED]
+    assert [(reply["state"], reply["route"], reply["sentiment"], reply["model_called"]) for reply in listed] == [
+        ("published", "ordinary", "negative", True), ("held", "ordinary", "negative", False),
+    ]  # fmt: skip
+    assert listed[1]["reasons"] == [{"code": "route.safety", "message": "speaks of glass", "span": ""}]
+
+
+def test_a_reply_is_shown_with_its_review_and_how_it_stands_and_without_the_raw_cells(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    report.show_replies([REPLY], as_json=False)
+    assert "published (pending)" in capsys.readouterr().out
+    report.show_reply(REPLY, as_json=False)
+    shown = capsys.readouterr().out
+    for words in (
+        "reply 9 to g-1 (acme, google, run 8): published (pending)", "decided by ann", "We are [bold]sorry[/bold].",
+        "review of stool, version 2, 2 stars, en, ordinary:", "The leg is loose.", "sentiment: negative (91%)",
+        "quality, negative: The leg is loose.",
+    ):  # fmt: skip
+        assert words in shown
+    report.show_reply(REPLY, as_json=True)
+    shown = capsys.readouterr().out
+    assert json.loads(shown)["model_called"] is True
+    assert "Dana" not in shown
+
+
+def test_what_was_forgotten_is_told_in_counts(capsys: pytest.CaptureFixture[str]) -> None:
+    report.show_forgotten(Forgotten(2, 3), as_json=False)
+    assert capsys.readouterr().out == "2 reviews and 3 replies forgotten\n"
+    report.show_forgotten(Forgotten(2, 3), as_json=True)
+    assert json.loads(capsys.readouterr().out) == {"reviews": 2, "replies": 3}
+
+
+def test_a_measurement_has_a_line_and_a_confusion_for_each_language(capsys: pytest.CaptureFixture[str]) -> None:
+    good, bad = Polarity.POSITIVE, Polarity.NEGATIVE
+    found = evaluation.evaluate([(good, good)] * 3 + [(bad, good)])
+    measured = Measured({"en": found}, [evaluation.Malformed(7, "no text")])
+    report.show_measured(measured, as_json=False)
+    shown = capsys.readouterr().out
+    assert "en: 4 texts, accuracy 0.750" in shown
+    assert "positive against negative 0.750 of 4" in shown
+    assert "line 7 is left out: no text" in shown
+    report.show_measured(measured, as_json=True)
+    told = json.loads(capsys.readouterr().out)
+    assert told["languages"]["en"]["confusion"]["negative"] == {"positive": 1, "neutral": 0, "negative": 0}
+    assert told["malformed"] == [{"line": 7, "why": "no text"}]
+
+
+def test_a_run_of_replies_says_how_many_were_ignored() -> None:
+    run = replace(ENDED, kind="reply", outcomes={"ready": 44, "held": 4, "ignored": 2})
+    assert watching.line(run).endswith("44 ready, 4 held, 0 failed, 0 stale, 2 ignored")
+
+
 def test_chinese_is_printed_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
     report.show_drafts([replace(DRAFT, text="保温杯")], as_json=True)
     assert "保温杯" in capsys.readouterr().out
@@ -92,7 +165,10 @@ def test_chinese_is_printed_as_it_is(capsys: pytest.CaptureFixture[str]) -> None
 
 def test_an_import_counts_what_it_took_and_names_its_report(capsys: pytest.CaptureFixture[str]) -> None:
     taken = Taken(
-        Imported(new=2, changed=1, unchanged=3, drafts_made_stale=1), errors=2, warnings=1, report=Path("r.csv")
+        imported=Imported(new=2, changed=1, unchanged=3, drafts_made_stale=1),
+        errors=2,
+        warnings=1,
+        report=Path("r.csv"),
     )
     taken.problems.update({"sku.duplicate": 2, "html.unsafe": 1})
     report.show_import(taken, as_json=False)

@@ -23,17 +23,19 @@ def test_every_task_of_the_app_has_an_explicit_name_and_a_declared_queue(conf: d
     queues = {queue.name for queue in conf["task_queues"]}
     assert queues == {"catalog", "replies", "upkeep"}
     ours = {name for name in tasks_app.app.tasks if not name.startswith("celery.")}
-    chunks = {"copydesk.describe_chunk", "copydesk.batch_chunk"}
-    assert ours == set(names.ROUTES) == {*chunks, "copydesk.sweep", "copydesk.nightly"}
+    bulk = {"copydesk.describe_chunk", "copydesk.batch_chunk", "copydesk.sentiment_chunk"}
+    assert ours == set(names.ROUTES) == {*bulk, "copydesk.reply_chunk", "copydesk.sweep", "copydesk.nightly"}
     for name in ours:
         assert tasks_app.app.amqp.router.route({}, name)["queue"].name in queues
-    for name in chunks:
+    for name in bulk:
         assert names.ROUTES[name] == {"queue": "catalog"}, "bulk work has a queue of its own"
+    assert names.ROUTES["copydesk.reply_chunk"] == {"queue": "replies"}
 
 
 def test_a_runs_lane_is_the_queue_its_chunks_are_rung_on(conf: dict[str, Any]) -> None:
     assert {lane.value for lane in Lane} == set(bells.QUEUES) <= {queue.name for queue in conf["task_queues"]}
     assert set(bells.TASK_OF_KIND.values()) <= set(names.ROUTES)
+    assert set(bells.TASK_OF_KIND) == {"description", "batch", "reply", "sentiment"}, "every kind has its task"
 
 
 def test_a_queue_that_nobody_declared_is_refused_and_not_made(conf: dict[str, Any]) -> None:

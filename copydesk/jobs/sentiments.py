@@ -1,0 +1,137 @@
+"""Sentiments by a model: a classifier judges reviews, and what follows for who may answer them is decided anew."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from copydesk import prompts, triage
+from copydesk.engine.base import Completion, Engine, Finish, Message, Request
+from copydesk.errors import ConfigurationError
+from copydesk.jobs import chunks
+from copydesk.jobs.chunks import Next, Progress, Tally
+from copydesk.model import REPLY, Lane, Polarity, Sentiment, Status
+from copydesk.settings import Replies, Sampling, Settings
+from copydesk.store import Database, drafts, products, replies, runs, sentiments
+from copydesk.store.reviews import Judgement
+
+CLASSIFIER = "classifier"
+"""What stands for the engine's name in the recipe of a run."""
+
+BY_WORDS = ("route.", "review.")
+"""How the codes of reasons begin that the review's words gave: no sentiment takes such a review from its person."""
+
+NOTHING_TO_SAMPLE = Sampling(max_tokens=1)
+
+
+def plan(database: Database, settings: Settings, shop: str, run_key: str) -> runs.Planned:
+    """Write a run of every review that the classifier of the settings has not judged; nothing is rung yet.
+
+    Raises:
+        ConfigurationError: the settings name no classifier.
+        NotFound: there is no such shop.
+    """
+    model = settings.sentiment.model
+    if not model:
+        raise ConfigurationError(
+            "no classifier is named, so the word lists' sentiments stand: set COPYDESK_SENTIMENT__MODEL to a Hugging "
+            "Face id or a folder, here and for the workers"
+        )
+    recipe = {"engine": CLASSIFIER, "model": model}
+    with database.write() as connection:
+        shop_id = products.find_shop(connection, shop)
+        return sentiments.plan(connection, shop_id, run_key, recipe, by=model, chunk_size=settings.chunk_size)
+
+
+def write_chunk(
+    database: Database, settings: Settings, classifier: Callable[[], Engine], run: int, chunk: int, progress: Progress
+) -> Tally:
+    """Judge every review of a chunk that nobody else holds; `classifier` is opened only where the run is for it.
+
+    Raises:
+        NotFound: there is no such run.
+        ConfigurationError: the run was planned for another classifier than this worker's settings name.
+        ModelError: the classifier cannot be opened.
+    """
+    asked = chunks.planned(database, run)
+    if asked.recipe["model"] != settings.sentiment.model:
+        raise ConfigurationError(
+            f"run {run} was planned for the classifier {asked.recipe['model']}, this worker has "
+            f"{settings.sentiment.model or 'none'}: give producer and worker the same COPYDESK_SENTIMENT__MODEL"
+        )
+    engine = classifier()
+    desk = _Desk(asked.recipe["model"], settings.shop(asked.shop).replies)
+    return chunks.write(
+        database,
+        engine,
+        run,
+        chunk,
+        claim=replies.claim,
+        read=desk.read,
+        lane=Lane(asked.lane),
+        lease_seconds=settings.lease_seconds,
+        progress=progress,
+        settle=desk.settle,
+    )
+
+
+@dataclass(slots=True)
+class _Desk:
+    """What the reviews of one chunk share, and what was found out of them and is not written down yet."""
+
+    model: str
+    rules: Replies
+    judgements: dict[int, Judgement] = field(default_factory=dict)
+
+    def read(self, claimed: replies.Claimed) -> "_Item":
+        return _Item(claimed.id, 1, claimed, self)
+
+    def settle(self, connection: Any, token: str, outcomes: Sequence[drafts.Outcome]) -> drafts.Settled:
+        return sentiments.settle(connection, token, outcomes, self.judgements)
+
+    def judge(self, review: replies.Claimed, chances: Mapping[str, float]) -> None:
+        sentiment = _sentiment(chances, self.model)
+        disagrees = triage.disagree(review.rating, sentiment)
+        found = tuple(reason for reason in review.reasons if reason.code.startswith(BY_WORDS))
+        policy, added = triage.decide(
+            review.route,
+            sentiment,
+            review.rating,
+            self.rules,
+            has_prompt=review.language in prompts.languages(REPLY),
+            disagrees=disagrees,
+            found=found,
+        )
+        self.judgements[review.id] = Judgement(sentiment, disagrees, policy, (*found, *added))
+
+
+@dataclass(slots=True)
+class _Item(chunks.Item):
+    """One review: asked once."""
+
+    claimed: replies.Claimed
+    desk: _Desk
+
+    def request(self, name: str, lane: Lane) -> Request:
+        text = "\n".join(filter(None, (self.claimed.title, self.claimed.text)))
+        return Request(name, (Message("user", text),), text, NOTHING_TO_SAMPLE, self.candidates, lane)
+
+    def judge(self, completion: Completion) -> drafts.Outcome | Next:
+        if completion.finish is not Finish.STOP:
+            reasons = (chunks.engine_failed(completion),)
+            return drafts.Outcome(self.draft, Status.FAILED, reasons=reasons, asks=self.asks, model=self.desk.model)
+        chances = json.loads(completion.text)
+        self.desk.judge(self.claimed, chances)
+        return drafts.Outcome(
+            self.draft,
+            Status.READY,
+            asks=self.asks,
+            model=self.desk.model,
+            prompt_tokens=self.prompt_tokens,
+            choices=[chances],
+        )
+
+
+def _sentiment(chances: Mapping[str, float], by: str) -> Sentiment:
+    polarity = max(Polarity, key=lambda one: chances[one])
+    return Sentiment(polarity, chances["positive"], chances["neutral"], chances["negative"], by)
