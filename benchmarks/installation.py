@@ -59,9 +59,9 @@ class Desk:
             with self.database.write() as connection:
                 products.take_in(connection, products.add_shop(connection, SHOP), made[start : start + 500])
 
-    def plan(self, *, skus: Sequence[str] | None = None, lane: str = "catalog") -> int:
+    def plan(self, *, skus: Sequence[str] | None = None) -> int:
         key = asking.new_key()
-        return descriptions.plan(self.database, self.settings, SHOP, key, everything=True, skus=skus, lane=lane).run
+        return descriptions.plan(self.database, self.settings, SHOP, key, everything=True, skus=skus).run
 
     def ring(self) -> None:
         from tasks import bells

@@ -100,7 +100,7 @@ class Facts:
 def fingerprint(value: object) -> str:
     """SHA-256 (hex, 64 characters) of a JSON-able value, independent of the order of its keys."""
     canonical = json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"), default=str)
-    return hashlib.sha256(canonical.encode()).hexdigest()
+    return hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from copydesk.guards.draft import Draft
 from copydesk.model import Facts, Reason, Verdict, fingerprint
 from copydesk.settings import Rules
 
-RULES_VERSION = 1
+RULES_VERSION = 2
 """Raised whenever a guard would judge some text otherwise than before."""
 
 Rule = Callable[[Draft], Iterable[Reason]]

@@ -78,7 +78,7 @@ def repeated(draft: Draft) -> Iterator[Reason]:
             yield Reason("shape.finished", "says the same sentence twice", sentence)
             return
         seen.add(words)
-    span = _repeated_run(draft) or ("" if draft.chinese else _stutter(draft.words) or _worn_out(draft))
+    span = _repeated_run(draft) or ("" if draft.chinese else _stuttered(draft) or _worn_out(draft))
     if span:
         yield Reason("shape.finished", f'repeats "{span}"', span)
 
@@ -92,6 +92,11 @@ def _repeated_run(draft: Draft) -> str:
             return joint.join(run)
         seen.add(run)
     return ""
+
+
+def _stuttered(draft: Draft) -> str:
+    """Sentence by sentence: "We like it. It is good" does not stutter."""
+    return next(filter(None, map(_stutter, draft.sentence_words)), "")
 
 
 def _stutter(words: list[str]) -> str:

@@ -9,7 +9,10 @@ UNKNOWN = "und"
 """ISO 639-2 for undetermined: nothing is said, or only digits and signs are."""
 
 _LISTS: dict[str, str] = tomllib.loads(Path(__file__).with_name("languages.toml").read_text(encoding="utf-8"))
-_LITTLE_WORDS = {language: frozenset(words.split()) for language, words in _LISTS.items()}
+_LANGUAGES_OF: dict[str, list[str]] = defaultdict(list)
+for _language, _words in _LISTS.items():
+    for _word in dict.fromkeys(_words.split()):
+        _LANGUAGES_OF[_word].append(_language)
 
 _LINK_OR_ADDRESS = re.compile(r"\S{1,300}@\S{1,300}|https?:\S+|www\.\S+")
 _SCRIPTS = {
@@ -71,14 +74,13 @@ def language_of(text: str) -> str:
 
 
 def _of_latin(words: list[str], text: str) -> str:
-    counted = Counter(words)
-    scores = {language: sum(counted[word] for word in known) for language, known in _LITTLE_WORDS.items()}
-    best = max(scores.values())
-    likely = [language for language, score in scores.items() if score == best]
-    if len(likely) == 1 and best:
+    scores = Counter(language for word in words for language in _LANGUAGES_OF.get(word, ()))
+    best = max(scores.values(), default=0)
+    likely = [language for language in _LISTS if scores[language] == best]
+    if best and len(likely) == 1:
         return likely[0]
     accented = [language for language, letters in _ACCENTS if _holds(text, letters)]
-    return next((language for language in accented if language in likely), likely[0] if best else "en")
+    return next((language for language in accented if language in likely), likely[0])
 
 
 def _holds(text: str, letters: str) -> bool:

@@ -253,3 +253,7 @@ def test_the_digest_changes_with_a_number_of_the_rules_and_with_the_guards(monke
     assert digest(Rules(max_words=149)) != before
     monkeypatch.setattr("copydesk.guards.judging.RULES_VERSION", RULES_VERSION + 1)
     assert digest(Rules()) != before
+
+
+def test_a_sentence_may_begin_with_the_word_that_the_one_before_ends_with() -> None:
+    assert codes("The Tarn Mug is calm, and friends like it. It holds 350 ml.") == set()
