@@ -195,7 +195,7 @@ def _opener(opened: list[HostedEngine], patch: pytest.MonkeyPatch, module_name: 
     module = pytest.importorskip(f"copydesk.engine.{module_name}", reason="needs the worker extra")
     # So small a model gains nothing from threads, and they wait for each other long on a machine that is busy.
     module.torch.set_num_threads(1)
-    patch.setattr("copydesk.engine.loading._dtype", lambda device: module.torch.float32)
+    patch.setattr("copydesk.engine.loading.dtype_for", lambda device: module.torch.float32)
 
     def open_one(checkpoint: Path, width: int = 4) -> HostedEngine:
         backend = getattr(module, class_name)(checkpoint, name="test", device="cpu", width=width, own_sampling=None)

@@ -29,7 +29,7 @@ def loaded(chat_checkpoint: Path) -> Any:
     """The small chat model in fp32: in bf16 its texts would depend on who decodes beside them."""
     torch.set_num_threads(1)  # so small a model gains nothing from threads
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(loading, "_dtype", lambda device: torch.float32)
+        patch.setattr(loading, "dtype_for", lambda device: torch.float32)
         return loading.load(chat_checkpoint, "cpu")
 
 

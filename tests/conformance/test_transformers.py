@@ -162,7 +162,7 @@ def test_a_removed_row_is_not_run(backend: Faulty) -> None:
 @pytest.fixture
 def chat(chat_checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """The backend with a small random model, in fp32: in bf16 the shape of a batch would change its texts."""
-    monkeypatch.setattr(loading, "_dtype", lambda device: torch.float32)
+    monkeypatch.setattr(loading, "dtype_for", lambda device: torch.float32)
     torch.set_num_threads(1)  # so small a model gains nothing from threads
     return module.TransformersBackend(chat_checkpoint, name="chat", device="cpu", width=8, own_sampling=None)
 

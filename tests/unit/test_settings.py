@@ -178,3 +178,9 @@ def test_settings_are_read_once_and_do_not_change(monkeypatch: pytest.MonkeyPatc
     with pytest.raises(ValueError, match="frozen"):
         found.chunk_size = 3
     assert Settings().chunk_size == 9
+
+
+def test_the_example_settings_are_valid(monkeypatch: pytest.MonkeyPatch) -> None:
+    example = Path(__file__).parents[2] / "examples" / "copydesk.toml"
+    monkeypatch.setenv("COPYDESK_CONFIG", str(example))
+    assert settings.load().shop("myshop").replies.person == ("recall",)
