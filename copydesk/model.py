@@ -247,8 +247,8 @@ class Review:
     """One review as a file or a request brings it, nothing masked yet.
 
     `id` is the platform's key, or one made of the content where the file has none; `rating` is 1 to 5, None where
-    there is none; `reply` the answer that the platform shows already; `source` the raw cells needed to write a reply
-    back in the platform's format. A review without a product has sku "".
+    there is none; `reply` the answer that the platform shows, "" if it shows none, None if the file does not say;
+    `source` the raw cells needed to write a reply back in the platform's format. A review without a product has sku "".
     """
 
     id: str
@@ -259,7 +259,7 @@ class Review:
     sku: str = ""
     reviewer: Reviewer = Reviewer()
     written_at: datetime | None = None
-    reply: str = ""
+    reply: str | None = None
     source: Mapping[str, str] = field(default_factory=dict)
 
     @property

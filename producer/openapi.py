@@ -34,7 +34,7 @@ class ReviewIn(BaseModel):
     reviewer_name: Annotated[str, Field(max_length=MAX_LINE)] = ""
     reviewer_email: Annotated[str, Field(max_length=MAX_LINE)] = ""
     written_at: AwareDatetime | None = None
-    reply: Annotated[str, Field(max_length=MAX_TEXT)] = ""  # that the platform shows already
+    reply: Annotated[str | None, Field(max_length=MAX_TEXT)] = None  # that the platform shows already
 
 
 class Accepted(BaseModel):

@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from copydesk.errors import IllegalMove, InputError, NotFound
-from copydesk.model import DESCRIPTION, LEGAL_MOVES, OPEN, REPLY, SENTIMENT, Facts, Reason, Status
+from copydesk.model import DESCRIPTION, LEGAL_MOVES, OPEN, REPLY, SENTIMENT, Facts, Reason, Route, Status
 from copydesk.store.products import insert_selected, lock_products
 from copydesk.store.reviews import as_json, begun, lock_reviews, may_be_written
 from copydesk.store.tables import chunks, drafts, now, products, reviews, runs, shops, storable
@@ -203,7 +203,8 @@ def supersede(
     if not stale:
         return 0
     made = _add_successors(connection, stale, products, _of_product())
-    is_asked = sa.or_(drafts.c.kind == SENTIMENT, may_be_written())
+    is_ordinary = sa.and_(drafts.c.kind == SENTIMENT, reviews.c.route == Route.ORDINARY)
+    is_asked = sa.or_(is_ordinary, sa.and_(drafts.c.kind == REPLY, may_be_written()))
     made += _add_successors(connection, stale, reviews, begun(is_asked))
     run_ids = sa.select(drafts.c.run_id).where(drafts.c.id.in_(stale))
     connection.execute(sa.update(runs).where(runs.c.id.in_(run_ids)).values(queued=runs.c.queued + made))

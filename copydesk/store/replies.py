@@ -236,8 +236,11 @@ def claim(connection: sa.Connection, run: int, chunk: int, *, token: str, lease_
     """Take every waiting draft of a chunk; a second delivery of the same bell takes nothing.
 
     Drafts whose review was edited since they were planned become stale first, as do those that no model may write any
-    more, and their successors are taken: as far as a model may write those.
+    more, and their successors are taken: as far as a model may write those. Reviews are held first, so that none is
+    edited between the look at who may answer it and the look at what it says.
     """
+    waiting = sa.select(drafts.c.review_id).where(ledger.waits(run, chunk))
+    lock_reviews(connection, reviews.c.id.in_(waiting), read=True)
     no_longer = sa.and_(
         drafts.c.kind == REPLY, sa.exists().where(reviews.c.id == drafts.c.review_id, ~may_be_written())
     )
@@ -422,6 +425,7 @@ def _approved(shop_id: int) -> sa.ColumnElement[bool]:
         drafts.c.state == Status.APPROVED.value,
         reviews.c.shop_id == shop_id,
         reviews.c.version == drafts.c.review_version,
+        reviews.c.answered_version != reviews.c.version,
         reviews.c.forgotten_at.is_(None),
     )
 

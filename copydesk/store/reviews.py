@@ -1,5 +1,6 @@
 """Reviews: taken in with what triage found, judged again by a model, and forgotten without a trace."""
 
+import unicodedata
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -99,7 +100,7 @@ def take_in(connection: sa.Connection, shop_id: int, batch: Sequence[tuple[Revie
     _lock(connection, shop_id, batch)
     known = _known(connection, shop_id, batch)
     products_of = _products_of(connection, shop_id, {storable(review.sku) for review, _ in batch})
-    rows = {_key(review): _row(review, triage, products_of) for review, triage in batch}
+    rows = {key: _row(review, triage, products_of, known.get(key)) for review, triage in batch if (key := _key(review))}
     new = [{**row, **_first(row), "shop_id": shop_id} for key, row in rows.items() if key not in known]
     kept = {key: row for key, row in rows.items() if key in known and known[key].forgotten_at is None}
     edited = {key: row for key, row in kept.items() if row["content_hash"] != known[key].content_hash}
@@ -152,9 +153,19 @@ AROUND = (
 )  # fmt: skip
 """What may change without the reviewer having said anything else."""
 
+FOUND = ("title", "text", "language", "route", "opinions")
+JUDGED = ("sentiment", "probabilities", "sentiment_by", "disagrees", "policy", "reasons")
+"""What triage makes of the same words by today's lists and the shop's rules of today."""
 
-def _row(review: Review, triage: Triage, products_of: Mapping[str, int]) -> dict[str, Any]:
+BY_LISTS = ("words/", "stars")
+
+NO_MODEL = (Policy.PERSON.value, Policy.IGNORE.value)
+"""Policies under which no model writes the reply."""
+
+
+def _row(review: Review, triage: Triage, products_of: Mapping[str, int], known: sa.Row[Any] | None) -> dict[str, Any]:
     sku = storable(review.sku)
+    reply_before = "" if known is None else known.platform_reply
     return {
         "platform": review.platform.value,
         "review_id": storable(review.id),
@@ -169,7 +180,7 @@ def _row(review: Review, triage: Triage, products_of: Mapping[str, int]) -> dict
         "text": storable(triage.text),
         "language": triage.language,
         "content_hash": review.content_hash,
-        "platform_reply": storable(review.reply),
+        "platform_reply": reply_before if review.reply is None else storable(review.reply),
         "written_at": review.written_at,
         "route": triage.route.value,
         "opinions": [_opinion(opinion) for opinion in triage.opinions],
@@ -211,9 +222,14 @@ def _next(row: Mapping[str, Any], known: sa.Row[Any], answers: Mapping[tuple[int
 
 
 def _around(row: Mapping[str, Any], known: sa.Row[Any], answers: Mapping[tuple[int, str], int]) -> dict[str, Any]:
-    """What surrounds an unchanged review, where that changed: then with the version that the platform's reply is to."""
-    changed = {name: row[name] for name in AROUND}
-    if all(changed[name] == getattr(known, name) for name in AROUND):
+    """What surrounds an unchanged review, and what triage makes of it today, where any of that changed.
+
+    What a model said of its sentiment stays, unless a person has to answer the review by now.
+    """
+    by_lists = known.sentiment_by.startswith(BY_LISTS) or row["policy"] in NO_MODEL
+    judged = {name: row[name] if by_lists else getattr(known, name) for name in JUDGED}
+    changed = {**{name: row[name] for name in (*AROUND, *FOUND)}, **judged}
+    if all(value == getattr(known, name) for name, value in changed.items()):
         return {}
     return {**changed, "known_id": known.id, "answered_version": _answered(row, known, answers, known.version)}
 
@@ -229,9 +245,12 @@ def _answered(row: Mapping[str, Any], known: sa.Row[Any], answers: Mapping[tuple
 
 
 def _our_answers(connection: sa.Connection, ids: Sequence[int]) -> dict[tuple[int, str], int]:
-    """By review and text, which version of it our published replies are to."""
+    """By review and text, which version of it our replies are to that were sent, or may have been."""
+    may_be_sent = sa.exists().where(submissions.c.draft_id == drafts.c.id)
     query = sa.select(drafts.c.review_id, drafts.c.text, drafts.c.review_version).where(
-        drafts.c.review_id.in_(ids), drafts.c.kind == REPLY, drafts.c.state == Status.PUBLISHED.value
+        drafts.c.review_id.in_(ids),
+        drafts.c.kind == REPLY,
+        sa.or_(drafts.c.state == Status.PUBLISHED.value, may_be_sent),
     )
     return {(row.review_id, row.text.strip()): row.review_version for row in connection.execute(query)}
 
@@ -246,11 +265,14 @@ def _update(connection: sa.Connection, rows: Sequence[Mapping[str, Any]], **fixe
 
 def _withdraw_outdated(connection: sa.Connection, ids: Sequence[int]) -> int:
     """Replies to what is not said any more, or to what somebody answered on the platform, go stale; how many."""
+    if not ids:
+        return 0
     mine = sa.and_(drafts.c.review_id == reviews.c.id, reviews.c.id.in_(ids))
+    replies = sa.and_(drafts.c.kind == REPLY, drafts.c.review_id.in_(ids))
     edited = sa.exists().where(mine, drafts.c.review_version != reviews.c.version)
     answered = sa.exists().where(mine, reviews.c.answered_version == reviews.c.version)
-    stale = _withdraw(connection, sa.and_(drafts.c.kind == REPLY, edited), ABOUT_OTHER_WORDS, by="import")
-    return stale + _withdraw(connection, sa.and_(drafts.c.kind == REPLY, answered), UNSENT, by="import")
+    stale = _withdraw(connection, sa.and_(replies, edited), ABOUT_OTHER_WORDS, by="import")
+    return stale + _withdraw(connection, sa.and_(replies, answered), UNSENT, by="import")
 
 
 def _withdraw(connection: sa.Connection, which: sa.ColumnElement[bool], states: Collection[Status], *, by: str) -> int:
@@ -274,7 +296,7 @@ def _withdraw(connection: sa.Connection, which: sa.ColumnElement[bool], states: 
 
 def may_be_written() -> sa.ColumnElement[bool]:
     """Is a model to write the reply? Else a person is, or nobody."""
-    return reviews.c.policy.not_in([Policy.PERSON.value, Policy.IGNORE.value])
+    return reviews.c.policy.not_in(NO_MODEL)
 
 
 def begun(
@@ -323,14 +345,19 @@ def opinions_of(stored: Sequence[Mapping[str, str]]) -> tuple[Opinion, ...]:
 
 def by_reviewer(connection: sa.Connection, reviewer: str, shop_id: int | None = None) -> list[int]:
     """Ids of the reviews whose reviewer has this name, e-mail or id, in whatever case, and nothing besides."""
-    wanted = reviewer.strip().casefold()
+    wanted = _folded(reviewer)
     columns = (reviews.c.reviewer_name, reviews.c.reviewer_email, reviews.c.reviewer_id)
     query = sa.select(reviews.c.id, *columns).where(reviews.c.forgotten_at.is_(None))
     if shop_id is not None:
         query = query.where(reviews.c.shop_id == shop_id)
     # Here and not in SQL: SQLite's lower() knows ASCII only.
     rows = connection.execute(query, execution_options=STREAMED)
-    return [row.id for row in rows if wanted and wanted in (cell.strip().casefold() for cell in row[1:])]
+    return [row.id for row in rows if wanted and wanted in map(_folded, row[1:])]
+
+
+def _folded(name: str) -> str:
+    """The same for one name however its accents, blanks and capitals are written."""
+    return " ".join(unicodedata.normalize("NFKC", name).casefold().split())
 
 
 def older_than(connection: sa.Connection, days: float, limit: int) -> list[int]:
@@ -346,10 +373,12 @@ def forget(connection: sa.Connection, ids: Sequence[int]) -> Forgotten:
     """
     lock_reviews(connection, reviews.c.id.in_(ids))
     mine = drafts.c.review_id.in_(ids)
+    theirs = submissions.c.draft_id.in_(sa.select(drafts.c.id).where(mine))
+    connection.execute(
+        sa.update(submissions).where(theirs).values(error="")
+    )  # before the drafts, as posting locks them
     _withdraw(connection, mine, UNSENT, by="forget")
     replies = _blank(connection, drafts, sa.and_(mine, drafts.c.kind == REPLY), text="", model_text=None)
-    theirs = submissions.c.draft_id.in_(sa.select(drafts.c.id).where(mine))
-    connection.execute(sa.update(submissions).where(theirs).values(error=""))
     blank: dict[str, Any] = dict.fromkeys(
         ("reviewer_name", "reviewer_email", "reviewer_id", "title", "text", "platform_reply"), ""
     )

@@ -38,7 +38,7 @@ def _drafts_of(shop_id: int, by: str, chunk_size: int) -> sa.Select[Any]:
         .where(
             reviews.c.shop_id == shop_id,
             reviews.c.sentiment_by != by,
-            reviews.c.route != Route.EMPTY,
+            reviews.c.route == Route.ORDINARY,
             reviews.c.forgotten_at.is_(None),
         )
         .order_by(reviews.c.id)

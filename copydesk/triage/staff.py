@@ -24,7 +24,7 @@ _LATIN_WORDS = frozenset("|".join(_LISTS[name] for name in ("roles", "people", "
 _CHINESE = re.compile(
     rf"(?:{_LISTS['员工']})[:是叫]?(?:小|阿|老)[{_LISTS['surnames']}](?![{_LISTS['不是姓']}])"
     rf"|(?:{_LISTS['员工']})(?:名叫|叫|姓)[{_LISTS['surnames']}]|[{_LISTS['surnames']}](?:{_LISTS['称呼']})"
-    rf"|(?:{_LISTS['员工']})[a-z]{{3,12}}(?![a-z])|(?:一个|一位|名)?叫[{_HAN}a-z]{{1,8}}的(?:{_LISTS['员工']})"
+    rf"|(?:客服|店员|导购)[a-z]{{3,12}}(?![a-z])|(?:一个|一位|名)?叫[{_HAN}a-z]{{1,8}}的(?:{_LISTS['员工']})"
     rf"|(?:小|阿)[{_LISTS['surnames']}](?:{_LISTS['员工']})|工号[:是为]?\s?[a-z]?\d{{2,}}"
 )
 

@@ -28,6 +28,6 @@ def raw(row: Row) -> Raw:
         reviewer_name=row.get("reviewer_name"),
         reviewer_email=row.get("reviewer_email"),
         written_at=row.get("review_date"),
-        reply=row.get("reply"),
+        reply=row.cells.get("reply"),
         source={name: row.get(name) for name in COLUMNS if name != "reply"},
     )

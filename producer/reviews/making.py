@@ -48,7 +48,7 @@ class Raw:
     reviewer_email: str = ""
     reviewer_id: str = ""
     written_at: str = ""
-    reply: str = ""
+    reply: str | None = None
     source: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -126,7 +126,7 @@ class _Sheet:
             sku=self.sku,
             reviewer=Reviewer(*(text.fold(cell).text for cell in who)),
             written_at=self._moment(raw.written_at),
-            reply=prose(raw.reply),
+            reply=None if raw.reply is None else prose(raw.reply),
             source=raw.source,
         )
         return review if review.id else replace(review, id=_made_id(review))

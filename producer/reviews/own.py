@@ -36,5 +36,5 @@ def raw(record: Mapping[str, Any]) -> Raw:
         reviewer_name=cell(record, "reviewer_name"),
         reviewer_email=cell(record, "reviewer_email"),
         written_at=cell(record, "written_at"),
-        reply=cell(record, "reply"),
+        reply=cell(record, "reply") or None,
     )

@@ -28,6 +28,6 @@ def raw(row: Row) -> Raw:
         reviewer_name=row.get("display_name"),
         reviewer_email=row.get("email"),
         written_at=row.get("date"),
-        reply=row.get("comment_content"),
+        reply=row.cells.get("comment_content"),
         source={name: row.get(name) for name in KEYS},
     )

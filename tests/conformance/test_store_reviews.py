@@ -9,7 +9,7 @@ from databases import Meanwhile, at_once, product
 from reviewing import Desk, edited, review, some_reviews, triaged, written
 
 from copydesk.model import Opinion, Platform, Polarity, Policy, Reviewer, Route, Sentiment, Status
-from copydesk.store import Database, reviews, sentiments, tables
+from copydesk.store import Database, replies, reviews, sentiments, tables
 from copydesk.store.replies import Delivery
 from copydesk.store.reviews import Imported, Judgement
 
@@ -222,7 +222,7 @@ def plan_sentiments(desk: Desk, key: str = "first", by: str = "tiny-bert") -> in
 
 
 def test_a_model_judges_every_review_that_it_has_not_judged(desk: Desk) -> None:
-    desk.take(triaged(review(1)), triaged(review(2), Policy.PERSON))
+    desk.take(triaged(review(1)), triaged(review(2), Policy.PERSON, route=Route.ORDINARY))
     run = plan_sentiments(desk)
 
     assert judged(desk, run) == [True, True]
@@ -388,3 +388,48 @@ def test_reviews_grow_old_by_when_they_came_in(desk: Desk) -> None:
         found = reviews.older_than(connection, 9, 10)
         assert reviews.forget(connection, found).reviews == 2
         assert reviews.older_than(connection, 9, 10) == []
+
+
+def test_a_file_that_does_not_speak_of_replies_leaves_the_answer_that_is_known(desk: Desk) -> None:
+    desk.take(triaged(review(reply="Thank you!")))
+    assert desk.take(triaged(review(reply=None))).unchanged == 1
+    assert desk.plan_replies().skipped == {"answered on the platform": 1}
+
+
+def test_the_same_words_are_routed_again_by_todays_rules(desk: Desk) -> None:
+    desk.take(triaged(review()))
+    planned = desk.plan_replies()
+    desk.take(triaged(review(), Policy.PERSON))
+    assert desk.claim_replies(planned.run) == []
+    assert desk.reply_states() == ["held"]
+
+
+def test_a_review_edited_while_it_is_claimed_waits_until_it_is(desk: Desk, meanwhile: Meanwhile) -> None:
+    one = triaged(review())
+    desk.take(one)
+    planned = desk.plan_replies()
+    grave = edited(one, "It exploded.", policy=Policy.PERSON, route=Route.SAFETY)
+    with desk.database.write() as connection:
+        claimed = replies.claim(connection, planned.run, 0, token="mine", lease_seconds=60)
+        importing = meanwhile.start(lambda: desk.take(grave))
+        assert not importing.done()
+    importing.result()
+    assert [(one.text, one.route) for one in claimed] == [("Lovely, and it came quickly.", Route.ORDINARY)]
+
+
+def test_what_a_model_said_of_the_sentiment_stays_while_the_words_do(desk: Desk) -> None:
+    said = Sentiment(Polarity.NEGATIVE, 0.1, 0.1, 0.8, "model/bert")
+    desk.take(triaged(review(), sentiment=said))
+    desk.take(triaged(review()))
+    assert [row.sentiment_by for row in desk.rows()] == ["model/bert"]
+
+
+def test_no_classifier_is_asked_about_a_grave_review(desk: Desk) -> None:
+    desk.take(triaged(review(), Policy.PERSON, route=Route.SAFETY))
+    assert desk.run(plan_sentiments(desk)).queued == 0
+
+
+def test_a_name_is_found_however_it_is_written(desk: Desk) -> None:
+    desk.take(triaged(review(reviewer=Reviewer("José Müller"))))
+    with desk.database.read() as connection:
+        assert len(reviews.by_reviewer(connection, "JOSE\u0301  mu\u0308ller")) == 1
