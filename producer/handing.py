@@ -1,10 +1,8 @@
 """Approved replies out to a file of their platform: each once, and marked as submitted with the file."""
 
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from copydesk.errors import InputError
 from copydesk.model import Platform
 from copydesk.store import Database, replies
 from copydesk.store.replies import Reply
@@ -21,27 +19,19 @@ def write(database: Database, shop_id: int, file: Path, file_format: str) -> int
     """Write the approved replies that were not submitted yet; returns how many, which are submitted from now on.
 
     Raises:
-        InputError: the format is unknown, or the file cannot be written; nothing is submitted.
+        InputError: the format is unknown or does not know a review, or the file cannot be written; nothing is
+            submitted, and a file that was there stays.
     """
     with database.write() as connection:  # the file within: no reply is submitted that stands in none
         handed = replies.hand_over(connection, shop_id, PLATFORM_OF.get(file_format))
-        return _write(handed, file, file_format)
+        return reviews.write(map(_out, handed), file, file_format)
 
 
 def write_again(database: Database, shop_id: int, file: Path, file_format: str) -> int:
     """Write what was submitted by file and not spoken of by the platform since; changes nothing. Raises as `write`."""
     with database.read() as connection:
-        return _write(replies.handed_over(connection, shop_id, PLATFORM_OF.get(file_format)), file, file_format)
-
-
-def _write(handed: Sequence[Reply], file: Path, file_format: str) -> int:
-    written = reviews.write(map(_out, handed), file, file_format)
-    if written < len(handed):
-        raise InputError(
-            f"{len(handed) - written} replies lack what {file_format} knows their reviews by, so nothing was "
-            "submitted: write csv or jsonl"
-        )
-    return written
+        handed = replies.handed_over(connection, shop_id, PLATFORM_OF.get(file_format))
+        return reviews.write(map(_out, handed), file, file_format)
 
 
 def _out(reply: Reply) -> ReplyOut:

@@ -10,6 +10,7 @@ import hmac
 import logging
 import math
 import os
+import secrets
 import threading
 import time
 from collections import OrderedDict
@@ -52,6 +53,9 @@ CLOSE_SECONDS = 30
 
 SHOWN_IN = frozenset({Status.READY, Status.APPROVED, Status.PUBLISHED})
 """States in which a reply's text is one that the guards, or a person, let through."""
+
+PLANNED_AGAIN = frozenset({None, Status.FAILED, Status.STALE, Status.UNDONE})
+"""States in which a review has no reply that stands, though one was planned before."""
 
 SECRET_HINT = "a key is what `openssl rand -hex 24` prints, for example"  # noqa: S105 - no secret
 
@@ -235,16 +239,22 @@ class Endpoint:
             raise Refusal(409, "this Idempotency-Key came with another body before: take a new one")
 
     def _take_in(self, shop: str, review: Review) -> Standing:
-        """Store the review, and plan the reply to what it says: one run, however often it is brought."""
+        """Store the review, and plan the reply to what it says: once, however often it is brought, unless it failed."""
         with self._database.write() as connection:
             shop_id = products.add_shop(connection, shop)
             reviews.take_in(connection, shop_id, judged(self._settings, shop, [review]))
             stands = standing.find(connection, shop_id, Platform.OWN, review.id)
         if stands is None:
             raise Refusal(410, "the reviewer asked to be forgotten, and stays so")
-        run_key = f"api {review.id} v{stands.version}"
-        replies.plan(self._database, self._settings, shop, run_key, ids=[stands.id])
+        self._plan(shop, stands)
         return self._find(shop, review.id) or stands
+
+    def _plan(self, shop: str, stands: Standing) -> None:
+        """Under one key, which nobody plans twice; without a reply that stands, under another that is new."""
+        run_key = f"api {stands.review_id} v{stands.version}"
+        planned = replies.plan(self._database, self._settings, shop, run_key, ids=[stands.id])
+        if not planned.created and stands.state in PLANNED_AGAIN:
+            replies.plan(self._database, self._settings, shop, f"{run_key} {secrets.token_hex(4)}", ids=[stands.id])
 
     def _find(self, shop: str, review_id: str) -> Standing | None:
         with self._database.read() as connection:

@@ -59,6 +59,7 @@ class Desk:
     classifier: OpenedOnce
     _ringing: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
     _ring_wanted: threading.Event = field(default_factory=threading.Event, init=False, repr=False)
+    _posting: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
 
     def describe_chunk(self, run: int, chunk: int, progress: Progress) -> str:
         tally = descriptions.write_chunk(self.database, self.settings, self.engine, run, chunk, progress)
@@ -94,12 +95,19 @@ class Desk:
         return f"{swept}, {self._ring()} rung{self._post()}"
 
     def _post(self) -> str:
-        """What is approved goes to the webhooks of the shops that have one; what came of it, as the sweep tells it."""
+        """What is approved goes to the webhooks of the shops that have one; what came of it, as the sweep tells it.
+
+        Sweeps that end while one thread posts leave it to that one: slow receivers hold one thread, not all.
+        """
+        if not self._posting.acquire(blocking=False):
+            return ""
         try:
             posted = posting.post_due(self.database, self.settings)
         except CopydeskError as error:
             log.error("replies cannot be posted: %s", error)
             return ", none posted"
+        finally:
+            self._posting.release()
         return f", posted: {dict(posted)}" if posted else ""
 
     def _make_up_for_a_lost_night(self) -> None:

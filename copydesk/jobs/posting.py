@@ -5,6 +5,7 @@ COPYDESK_WEBHOOK_SECRET, of the value of `X-Copydesk-Timestamp` (seconds since 1
 takes what comes again under an `Idempotency-Key` that it has seen for the reply that it has.
 """
 
+import asyncio
 import hashlib
 import hmac
 import ipaddress
@@ -14,15 +15,15 @@ import os
 import random
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import httpx2
 
 from copydesk.engine.openai import told_seconds
-from copydesk.errors import ConfigurationError, NotFound
+from copydesk.errors import ConfigurationError, NotFound, StoreUnavailable
 from copydesk.settings import WEBHOOK_SECRET, Settings
 from copydesk.store import Database, products, replies
 from copydesk.store.replies import Delivery, Submission
@@ -30,9 +31,11 @@ from copydesk.store.replies import Delivery, Submission
 log = logging.getLogger(__name__)
 
 AT_ONCE = 8
-TAKEN_AT_ONCE = 2 * AT_ONCE
 LEASE_SECONDS = 60.0
-"""For what was taken at once; posting it takes two timeouts at most."""
+"""For what was taken at once; posting it takes Patience.total_seconds at most, a quarter of this."""
+
+SETTLE_PAUSES_SECONDS = (0.2, 1.0)
+"""Before what became of a reply is tried to be written again; for all of AT_ONCE well within a lease."""
 
 LONGEST_CALL_SECONDS = 10.0
 """After this long post_due takes no more; the sweep calls it again."""
@@ -45,10 +48,11 @@ AGAIN = frozenset({408, 409, 429})
 class Patience:
     """How often a reply is posted, and how long it waits between, each time `factor` times as long: 4 hours in all.
 
-    `timeout_seconds` is for connecting, sending and the beginning of the answer, each.
+    `timeout_seconds` is for connecting, and for each part that is sent or received; `total_seconds` is for all of it.
     """
 
     timeout_seconds: float = 10.0
+    total_seconds: float = 15.0
     attempts: int = 8
     first_seconds: float = 30.0
     factor: float = 4.0
@@ -124,11 +128,25 @@ def post_due(
     for shop in webhooks:
         _put_in_line(database, shop)
     deadline = time.monotonic() + LONGEST_CALL_SECONDS
-    with httpx2.Client(timeout=patience.timeout_seconds) as client:
-        post = _Post(database, client, webhooks, patience, draw)
-        while time.monotonic() < deadline and post.all_of(post.take()):
+    with _client(patience) as (loop, client):
+        post = _Post(database, loop, client, webhooks, patience, draw)
+        while post.all_of(post.take()) and time.monotonic() < deadline:
             pass
     return post.counts
+
+
+@contextmanager
+def _client(patience: Patience) -> Iterator[tuple[asyncio.AbstractEventLoop, httpx2.AsyncClient]]:
+    """A client, and the loop that it works in: there a post can be broken off wherever it is."""
+    for name in ("httpx2", "httpcore2"):  # at INFO and below they log every URL, and it may hold a password
+        logging.getLogger(name).setLevel(logging.WARNING)
+    loop = asyncio.new_event_loop()
+    client = httpx2.AsyncClient(timeout=patience.timeout_seconds)
+    try:
+        yield loop, client
+    finally:
+        loop.run_until_complete(client.aclose())
+        loop.close()  # unlike asyncio.run, it does not wait for a name that is still being looked up
 
 
 def _webhooks(settings: Settings) -> dict[str, str]:
@@ -167,53 +185,84 @@ def _put_in_line(database: Database, shop: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Post:
-    """One round of the post: takes what is due, sends it, and writes down what became of it."""
+    """One call of the post: takes what is due, sends it, and writes down what became of it."""
 
     database: Database
-    client: httpx2.Client
+    loop: asyncio.AbstractEventLoop
+    client: httpx2.AsyncClient
     webhooks: Mapping[str, str]
     patience: Patience
     draw: Callable[[], float]
+    silent: set[str] = field(default_factory=set)
     counts: Counter[str] = field(default_factory=Counter)
 
     def take(self) -> list[Submission]:
         with self.database.write() as connection:
-            return replies.due_submissions(connection, TAKEN_AT_ONCE, LEASE_SECONDS)
+            return replies.due_submissions(connection, AT_ONCE, LEASE_SECONDS)
 
     def all_of(self, due: Sequence[Submission]) -> bool:
-        """Post these at the same time; False when there are none."""
-        with ThreadPoolExecutor(AT_ONCE) as pool:
-            asked = {pool.submit(self._send, submission): submission for submission in due}
-            for future in as_completed(asked):
-                self._settle(asked[future], future.result())
+        """Post these at the same time, but for shops that were silent before; False when there are none."""
+        sent = [one for one in due if one.shop not in self.silent]
+        for submission in due:
+            if submission.shop in self.silent:
+                self._put_off(submission)
+        for submission, answer in zip(sent, self.loop.run_until_complete(self._send_all(sent)), strict=True):
+            if answer.status is None:
+                self.silent.add(submission.shop)
+            self._settle(submission, answer, submission.attempts)
         return bool(due)
 
-    def _send(self, submission: Submission) -> Answer:
+    async def _send_all(self, due: Sequence[Submission]) -> list[Answer]:
+        return await asyncio.gather(*map(self._send, due))
+
+    async def _send(self, submission: Submission) -> Answer:
         url = self.webhooks.get(submission.shop)
         if url is None:
             return Answer(404, why="the shop has no webhook any more: export the reply")
         body = json.dumps(_payload(submission), ensure_ascii=False).encode()
-        headers = _headers(submission, body)
         try:
-            # A stream, of which nothing is read: what it says beside its status may be of any length.
-            with self.client.stream("POST", url, content=body, headers=headers) as response:
-                return Answer(response.status_code, told_seconds(response.headers, datetime.now(UTC)))
+            async with asyncio.timeout(self.patience.total_seconds):
+                return await self._ask(url, body, _headers(submission, body))
+        except TimeoutError:
+            return Answer(why=f"the webhook did not answer within {self.patience.total_seconds:g} s")
         except httpx2.TimeoutException:
             return Answer(why=f"the webhook did not answer within {self.patience.timeout_seconds:g} s")
         except httpx2.HTTPError as error:
             return Answer(why=f"the webhook cannot be reached ({type(error).__name__})")
 
-    def _settle(self, submission: Submission, answer: Answer) -> None:
-        decision = decide(answer, submission.attempts, self.patience, self.draw())
+    async def _ask(self, url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
+        # A stream, of which nothing is read: what it says beside its status may be of any length.
+        async with self.client.stream("POST", url, content=body, headers=headers) as response:
+            return Answer(response.status_code, told_seconds(response.headers, datetime.now(UTC)))
+
+    def _put_off(self, submission: Submission) -> None:
+        """It waits as if it had been posted in vain, since it was counted as an attempt; but it does not fail."""
+        answer = Answer(why="not posted, because the webhook did not answer just before")
+        self._settle(submission, answer, min(submission.attempts, self.patience.attempts - 1))
+
+    def _settle(self, submission: Submission, answer: Answer, attempts: int) -> None:
+        decision = decide(answer, attempts, self.patience, self.draw())
         is_taken = decision.state in (Delivery.ACCEPTED, Delivery.PENDING)
-        error, again = "" if is_taken else str(answer), decision.again_seconds
-        with self.database.write() as connection:
-            if replies.settle_submission(
-                connection, submission, decision.state, error=error, next_attempt_seconds=again
-            ):
-                self.counts[decision.state.value] += 1
+        error = "" if is_taken else str(answer)
+        if self._write(submission, decision, error):
+            self.counts[decision.state.value] += 1
         if error:
             log.warning("reply %d, attempt %d: %s; %s", submission.draft, submission.attempts, error, decision.state)
+
+    def _write(self, submission: Submission, decision: Decision, error: str) -> bool:
+        """Tried again when the database is away for a moment; then the reply is posted again after its lease."""
+        for pause_seconds in (*SETTLE_PAUSES_SECONDS, None):
+            try:
+                with self.database.write() as connection:
+                    return replies.settle_submission(
+                        connection, submission, decision.state, error=error, next_attempt_seconds=decision.again_seconds
+                    )
+            except StoreUnavailable as away:
+                if pause_seconds is None:
+                    log.error("reply %d is %s, which cannot be written: %s", submission.draft, decision.state, away)
+                else:
+                    time.sleep(pause_seconds)
+        return False
 
 
 def _headers(submission: Submission, body: bytes) -> dict[str, str]:

@@ -1,19 +1,23 @@
 """Sentiments by a model: a classifier judges reviews, and what follows for who may answer them is decided anew."""
 
 import json
+import logging
+import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from copydesk import prompts, triage
 from copydesk.engine.base import Completion, Engine, Finish, Message, Request
-from copydesk.errors import ConfigurationError
+from copydesk.errors import ConfigurationError, CopydeskError
 from copydesk.jobs import chunks
 from copydesk.jobs.chunks import Next, Progress, Tally
-from copydesk.model import REPLY, Lane, Polarity, Sentiment, Status
+from copydesk.model import REPLY, Lane, Polarity, Reason, Sentiment, Status
 from copydesk.settings import Replies, Sampling, Settings
 from copydesk.store import Database, drafts, products, replies, runs, sentiments
 from copydesk.store.reviews import Judgement
+
+log = logging.getLogger(__name__)
 
 CLASSIFIER = "classifier"
 """What stands for the engine's name in the recipe of a run."""
@@ -48,10 +52,11 @@ def write_chunk(
 ) -> Tally:
     """Judge every review of a chunk that nobody else holds; `classifier` is opened only where the run is for it.
 
+    A classifier that cannot be opened fails the drafts of the chunk, with its error as the reason.
+
     Raises:
         NotFound: there is no such run.
         ConfigurationError: the run was planned for another classifier than this worker's settings name.
-        ModelError: the classifier cannot be opened.
     """
     asked = chunks.planned(database, run)
     if asked.recipe["model"] != settings.sentiment.model:
@@ -59,7 +64,11 @@ def write_chunk(
             f"run {run} was planned for the classifier {asked.recipe['model']}, this worker has "
             f"{settings.sentiment.model or 'none'}: give producer and worker the same COPYDESK_SENTIMENT__MODEL"
         )
-    engine = classifier()
+    try:
+        engine = classifier()
+    except CopydeskError as error:
+        log.error("run %d, chunk %d fails: %s", run, chunk, error)
+        return _fail(database, run, chunk, settings.lease_seconds, Reason("sentiment.model", str(error)))
     desk = _Desk(asked.recipe["model"], settings.shop(asked.shop).replies)
     return chunks.write(
         database,
@@ -73,6 +82,19 @@ def write_chunk(
         progress=progress,
         settle=desk.settle,
     )
+
+
+def _fail(database: Database, run: int, chunk: int, lease_seconds: float, reason: Reason) -> Tally:
+    """Settle what waits in the chunk without an engine; one left open would be rung for ever."""
+    token = uuid.uuid4().hex
+    with database.write() as connection:
+        claimed = replies.claim(connection, run, chunk, token=token, lease_seconds=lease_seconds)
+    outcomes = [drafts.Outcome(one.id, Status.FAILED, reasons=(reason,)) for one in claimed]
+    with database.write() as connection:
+        settled = sentiments.settle(connection, token, outcomes, {})
+        runs.close_chunks(connection, only=(run, chunk))
+        runs.finalize(connection, run)
+    return Tally(total=len(claimed), failed=len(settled.accepted), stale=settled.stale)
 
 
 @dataclass(slots=True)

@@ -36,16 +36,19 @@ class ReplyOut:
 def write(replies: Iterable[ReplyOut], file: Path, file_format: str) -> int:
     """Write replies in one of FORMATS, whole or not at all; returns how many.
 
-    A platform's format leaves out replies to reviews that came from elsewhere, which the platform does not know.
-
     Raises:
-        InputError: the format is unknown, or takes no replies, or the file cannot be written.
+        InputError: the format is unknown, or takes no replies; or one is to a review that came from elsewhere, which
+            the platform does not know; or the file cannot be written. What was in its place stays.
     """
     if file_format == "amazon":
         raise InputError("Amazon takes no replies, from a file or otherwise: write csv or jsonl and send them by hand")
     if file_format not in FORMATS:
         raise InputError(f"unknown format {file_format!r}: use one of {', '.join(FORMATS)}")
-    rows = [row for reply in replies if (row := _ROW_OF[file_format](reply))]
+    rows = [_ROW_OF[file_format](reply) for reply in replies]
+    if unknown := rows.count({}):
+        raise InputError(
+            f"{unknown} replies lack what {file_format} knows their reviews by, so none was written: write csv or jsonl"
+        )
     try:
         with whole(file) as stream:
             if file_format == "google":

@@ -4,28 +4,33 @@ import hashlib
 import hmac
 import json
 import threading
+import time
 from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
+from answering import Answering
 from reviewing import Desk, review, triaged
 
+from copydesk.errors import StoreUnavailable
 from copydesk.jobs import posting
 from copydesk.jobs.posting import Patience
 from copydesk.model import Policy, Status
 from copydesk.settings import Replies, Settings, Shop
 from copydesk.store import Database, replies, tables
 from copydesk.store.replies import Delivery
+from tasks import desk as tasks_desk
 
 SECRET = "a secret of this test"
 AT_ONCE = Patience(timeout_seconds=0.5, first_seconds=0.0, longest_seconds=0.0)
 """What failed is due again at once."""
 
-HANG = "hang"
+HANG, DRIBBLE = "hang", "dribble"
+DRIBBLES_SECONDS = 20.0
 
 
 @dataclass
@@ -35,6 +40,7 @@ class Receiver:
     answers: deque[Any] = field(default_factory=deque)
     keys: list[str] = field(default_factory=list)
     accepted: dict[str, dict[str, Any]] = field(default_factory=dict)
+    hangs: threading.Event = field(default_factory=threading.Event)
     released: threading.Event = field(default_factory=threading.Event)
     lock: threading.Lock = field(default_factory=threading.Lock)
     url: str = ""
@@ -58,7 +64,11 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
         answer = self.server.receiver.answer({name.lower(): value for name, value in self.headers.items()}, body)
+        if answer == DRIBBLE:
+            self.dribble()
+            return
         if answer == HANG:
+            self.server.receiver.hangs.set()
             self.server.receiver.released.wait(30)
             return
         status, headers = answer if isinstance(answer, tuple) else (answer, {})
@@ -67,6 +77,14 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.send_header("Content-Length", "0")
         self.end_headers()
+
+    def dribble(self) -> None:
+        """A header that does not end, always just before the sender has waited too long for the next byte."""
+        until = time.monotonic() + DRIBBLES_SECONDS
+        with suppress(OSError):
+            self.wfile.write(b"HTTP/1.1 200 OK\r\nX-Slow: ")
+            while time.monotonic() < until and not self.server.receiver.released.wait(0.05):
+                self.wfile.write(b"x")
 
     def log_message(self, format: str, *args: Any) -> None:
         """Tests print nothing."""
@@ -137,16 +155,87 @@ def test_each_approved_reply_is_posted_once_signed_and_with_what_it_answers(desk
 
 
 def test_a_webhook_that_times_out_and_breaks_twice_gets_the_reply_in_the_end_under_one_key(
-    desk: Desk, receiver: Receiver
+    desk: Desk, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(posting, "LONGEST_CALL_SECONDS", 0.0)
     desk.approved_reply()
     receiver.answers.extend([HANG, 500, 500])
 
-    assert post(desk, receiver) == {"waiting": 3, "accepted": 1}
+    assert [post(desk, receiver) for _ in range(4)] == [{"waiting": 1}] * 3 + [{"accepted": 1}]
     assert len(receiver.keys) == 4
     assert len(set(receiver.keys)) == len(receiver.accepted) == 1
     assert desk.rows(tables.submissions)[0].attempts == 4
     assert standing(desk) == [("published", "accepted")]
+
+
+def test_a_webhook_that_dribbles_its_answer_is_given_up_in_time(desk: Desk, receiver: Receiver) -> None:
+    desk.approved_reply()
+    receiver.answers.append(DRIBBLE)
+    began_at = time.monotonic()
+
+    assert post(desk, receiver, Patience(timeout_seconds=5.0, total_seconds=0.5)) == {"waiting": 1}
+    assert time.monotonic() - began_at < DRIBBLES_SECONDS / 2
+    assert desk.replies()[0].error == "the webhook did not answer within 0.5 s"
+
+
+def test_a_shop_that_was_silent_is_not_posted_to_again_in_this_call_and_others_are(
+    desk: Desk, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(posting, "AT_ONCE", 1)
+    for number in (1, 2, 3):
+        desk.approved_reply(number=number)
+    desk.open_submissions()
+    other = Desk(desk.database, "other")
+    other.approved_reply(number=4)
+    receiver.answers.append(HANG)
+    with listening(Receiver()) as others:
+        shops = {"acme": receiver.url, "other": others}
+        both = Settings(shops={name: Shop(replies=Replies(webhook=url)) for name, url in shops.items()})
+        posted = posting.post_due(desk.database, both, patience=Patience(timeout_seconds=0.3, attempts=1))
+
+    assert posted == {"failed": 1, "waiting": 2, "accepted": 1}
+    assert len(receiver.keys) == 1
+    assert standing(other) == [("published", "accepted")]
+    assert desk.replies()[-1].error == "not posted, because the webhook did not answer just before"
+
+
+def test_an_outcome_that_cannot_be_written_is_tried_again_and_costs_no_other(
+    desk: Desk, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lost, late, fine = (desk.approved_reply(number=number) for number in (1, 2, 3))
+    monkeypatch.setattr(posting, "SETTLE_PAUSES_SECONDS", (0.0, 0.0))
+    settle, failures = replies.settle_submission, {lost: 99, late: 2, fine: 0}
+
+    def failing(connection: Any, submission: replies.Submission, *arguments: Any, **more: Any) -> bool:
+        failures[submission.draft] -= 1
+        if failures[submission.draft] >= 0:
+            raise StoreUnavailable("deadlock detected")
+        return settle(connection, submission, *arguments, **more)
+
+    monkeypatch.setattr(replies, "settle_submission", failing)
+
+    assert post(desk, receiver) == {"accepted": 2}
+    assert failures[lost] == 99 - 3
+    assert standing(desk) == [("approved", "waiting"), ("published", "accepted"), ("published", "accepted")]
+
+
+def test_while_one_sweep_posts_the_next_leaves_the_post_to_it(desk: Desk, receiver: Receiver) -> None:
+    engine = Answering(lambda _: [])
+    at_work = tasks_desk.Desk(settings(receiver), desk.database, engine, tasks_desk.OpenedOnce(lambda _: engine))
+    desk.approved_reply()
+    receiver.answers.append(HANG)
+    told: list[str] = []
+    first = threading.Thread(target=lambda: told.append(at_work._post()))
+    first.start()
+    assert receiver.hangs.wait(30)
+    desk.approved_reply(number=2)
+
+    assert at_work._post() == ""
+    receiver.released.set()
+    first.join()
+    assert len(receiver.keys) == 1
+    assert told == [", posted: {'waiting': 1}"]
+    assert at_work._post() == ", posted: {'accepted': 1}"
 
 
 def test_a_crash_between_post_and_settle_posts_again_under_the_same_key(
@@ -256,12 +345,17 @@ def test_a_reply_that_is_taken_back_before_the_post_is_not_posted(desk: Desk, re
     assert receiver.keys == []
 
 
-def test_no_part_of_review_or_reply_is_logged(desk: Desk, receiver: Receiver, caplog: pytest.LogCaptureFixture) -> None:
+def test_no_part_of_review_or_reply_or_url_is_logged(
+    desk: Desk, receiver: Receiver, caplog: pytest.LogCaptureFixture
+) -> None:
     desk.approved_reply()
     receiver.answers.append(500)
-    with caplog.at_level("DEBUG"):
+    receiver.url += "?token=a-secret-of-the-shop"
+    with caplog.at_level("DEBUG"), caplog.at_level("DEBUG", "httpx2"), caplog.at_level("DEBUG", "httpcore2"):
         post(desk, receiver)
 
     assert "the webhook answered 500" in caplog.text
+    assert "token" not in caplog.text
+    assert "127.0.0.1" not in caplog.text
     assert "Thank you" not in caplog.text
     assert SECRET not in caplog.text

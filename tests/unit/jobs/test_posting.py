@@ -61,6 +61,12 @@ def test_the_signature_covers_timestamp_and_body() -> None:
     assert posting.signature("other", "1700000000", b'{"a":1}') != signed
 
 
+def test_what_is_taken_is_posted_and_written_well_within_its_lease() -> None:
+    settled_seconds = posting.AT_ONCE * sum(posting.SETTLE_PAUSES_SECONDS)
+    assert Patience().total_seconds < posting.LEASE_SECONDS / 2
+    assert Patience().total_seconds + settled_seconds < posting.LEASE_SECONDS
+
+
 def settings_with(webhook: str) -> Settings:
     return Settings(shops={"acme": Shop(replies=Replies(webhook=webhook)), "quiet": Shop()})
 

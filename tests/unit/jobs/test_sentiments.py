@@ -8,12 +8,12 @@ from answering import Answering
 from reviewing import Desk, edited, review, triaged
 
 from copydesk.engine.base import Completion, Finish, Request
-from copydesk.errors import ConfigurationError, NotFound
+from copydesk.errors import ConfigurationError, ModelError, NotFound
 from copydesk.jobs import sentiments
 from copydesk.jobs.chunks import Tally
 from copydesk.model import Lane, Policy, Route, Status
 from copydesk.settings import Replies, SentimentModel, Settings, Shop
-from copydesk.store import Database
+from copydesk.store import Database, tables
 
 BERT = Settings(sentiment=SentimentModel(model="tiny-bert"), shops={"demo": Shop(replies=Replies(auto=True))})
 GOOD, BAD = (0.9, 0.07, 0.03), (0.02, 0.08, 0.9)
@@ -152,3 +152,20 @@ def test_a_classifier_that_is_not_named_or_another_one_is_refused_by_name(desk: 
     for other in (Settings(), Settings(sentiment=SentimentModel(model="other"))):
         with pytest.raises(ConfigurationError, match="planned for the classifier tiny-bert"):
             sentiments.write_chunk(desk.database, other, never, run, 0, lambda _: None)
+
+
+def test_a_classifier_that_cannot_be_opened_fails_the_chunk_with_the_reason_and_ends_the_run(desk: Desk) -> None:
+    desk.take(triaged(review(1)), triaged(review(2)))
+    run = plan(desk)
+
+    def broken() -> Answering:
+        raise ModelError("tiny-bert cannot be loaded: install it")
+
+    tally = sentiments.write_chunk(desk.database, BERT, broken, run, 0, lambda _: None)
+
+    assert (tally.total, tally.failed) == (2, 2)
+    assert (desk.run(run).state, desk.run(run).outcomes) == ("finished", {"failed": 2})
+    (why,) = {json.dumps(row.reasons) for row in desk.rows(tables.drafts)}
+    assert "sentiment.model" in why
+    assert "tiny-bert cannot be loaded: install it" in why
+    assert desk.run(plan(desk, "again")).queued == 2

@@ -44,6 +44,7 @@ def test_what_cannot_be_written_is_not_submitted(desk: Desk, tmp_path: Path, fil
     with pytest.raises(InputError):
         handing.write(desk.database, desk.shop_id, file, file_format)
     assert desk.reply_states() == ["approved"]
+    assert not file.exists()
 
 
 def test_a_week_begins_on_monday_and_is_this_one_where_none_is_named() -> None:

@@ -4,11 +4,15 @@ import html
 import re
 
 import pytest
+from reviewing import Desk
 
 from copydesk.errors import ConfigurationError
-from copydesk.settings import Serve
+from copydesk.model import Platform, Review, Status
+from copydesk.settings import Serve, Settings
+from copydesk.store import Database, runs
+from copydesk.store.replies import Delivery
 from producer import openapi
-from producer.serving import Allowance, ApiKey, Remembered, api_keys, owner_of
+from producer.serving import Allowance, ApiKey, Endpoint, Remembered, api_keys, owner_of
 
 KEY = ApiKey("acme", b"one")
 
@@ -60,6 +64,45 @@ def test_an_idempotency_key_stands_for_one_body_of_one_shop_and_the_oldest_are_f
     assert not remembered.is_another("other", "k", "b")
     assert not remembered.is_another("acme", "k2", "c")
     assert not remembered.is_another("acme", "k", "b")
+
+
+MINE = Review("r1", "The lid leaks when the bottle lies on its side.", Platform.OWN, rating=2)
+
+
+def bring(desk: Desk, review: Review = MINE) -> Status | None:
+    return Endpoint(desk.database, Settings(), [])._take_in(desk.shop, review).state
+
+
+def runs_of(desk: Desk) -> list[int]:
+    with desk.database.read() as connection:
+        return [one.id for one in runs.latest(connection)]
+
+
+def test_a_review_whose_reply_failed_is_planned_again_when_it_comes_again(sqlite_database: Database) -> None:
+    desk = Desk(sqlite_database)
+    assert [bring(desk), bring(desk)] == [Status.PENDING] * 2
+    (first,) = runs_of(desk)
+    desk.answer(first, Status.FAILED)
+
+    assert [bring(desk), bring(desk)] == [Status.PENDING] * 2
+    assert len(runs_of(desk)) == 2
+    assert desk.reply_states(every=True) == ["failed", "pending"]
+
+
+def test_a_review_whose_reply_the_platform_rejected_waits_for_a_person_when_it_comes_again(
+    sqlite_database: Database,
+) -> None:
+    desk = Desk(sqlite_database)
+    bring(desk)
+    desk.answer(*runs_of(desk))
+    (reply,) = desk.replies()
+    desk.say(reply.id, Status.APPROVED)
+    desk.hand_over()
+    assert bring(desk) == Status.PUBLISHED
+    desk.mark(reply.id, Delivery.REJECTED)
+
+    assert [bring(desk), bring(desk)] == [Status.HELD] * 2
+    assert len(runs_of(desk)) == 2
 
 
 def test_the_document_describes_every_operation_and_refers_to_nothing_that_is_not_there() -> None:

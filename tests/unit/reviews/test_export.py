@@ -73,8 +73,16 @@ def test_cells_that_a_spreadsheet_would_run_are_neutralised(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("file_format", ["judgeme", "yotpo", "google"])
-def test_a_platform_gets_no_replies_to_reviews_that_it_does_not_know(tmp_path: Path, file_format: str) -> None:
-    assert write([reply(), reply(other="x")], tmp_path / "out", file_format) == 0
+def test_replies_to_reviews_that_the_platform_does_not_know_are_refused_and_the_old_file_stays(
+    tmp_path: Path, file_format: str
+) -> None:
+    out = tmp_path / "out"
+    out.write_text("old", "utf-8")
+    known = reply(product_handle="mug", review_content="Good", reviewId="abc")
+
+    with pytest.raises(InputError, match=f"2 replies lack what {file_format} knows .* write csv or jsonl"):
+        write([known, reply(), reply(other="x")], out, file_format)
+    assert out.read_text("utf-8") == "old"
 
 
 def test_amazon_takes_no_replies_and_the_error_names_what_to_write_instead(tmp_path: Path) -> None:
