@@ -94,7 +94,8 @@ def test_a_review_whose_reply_the_platform_rejected_waits_for_a_person_when_it_c
 ) -> None:
     desk = Desk(sqlite_database)
     bring(desk)
-    desk.answer(*runs_of(desk))
+    (run,) = runs_of(desk)
+    desk.answer(run)
     (reply,) = desk.replies()
     desk.say(reply.id, Status.APPROVED)
     desk.hand_over()
