@@ -253,7 +253,10 @@ class Endpoint:
         """Under one key, which nobody plans twice; without a reply that stands, under another that is new."""
         run_key = f"api {stands.review_id} v{stands.version}"
         planned = replies.plan(self._database, self._settings, shop, run_key, ids=[stands.id])
-        if not planned.created and stands.state in PLANNED_AGAIN:
+        if planned.created:
+            return
+        now = self._find(shop, stands.review_id)  # by now somebody else's twin of this request may have planned it
+        if now is not None and now.state in PLANNED_AGAIN:
             replies.plan(self._database, self._settings, shop, f"{run_key} {secrets.token_hex(4)}", ids=[stands.id])
 
     def _find(self, shop: str, review_id: str) -> Standing | None:
