@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from copydesk.engine.base import Engine
 from copydesk.errors import ConfigurationError, CopydeskError
 from copydesk.jobs import batch, descriptions, posting, replies, sentiments, upkeep
-from copydesk.jobs.chunks import Progress
+from copydesk.jobs.chunks import Progress, Tally
 from copydesk.settings import Settings
 from copydesk.store import Database, runs
 from tasks import bells, schedule
@@ -63,21 +63,22 @@ class Desk:
 
     def describe_chunk(self, run: int, chunk: int, progress: Progress) -> str:
         tally = descriptions.write_chunk(self.database, self.settings, self.engine, run, chunk, progress)
-        self._ring(room=self.settings.max_chunks_in_broker // 2)
-        return str(tally)
+        return self._ended(tally)
 
     def batch_chunk(self, run: int, chunk: int, progress: Progress) -> str:
         tally = batch.write_chunk(self.database, self.settings, self.engine, run, chunk, progress)
-        self._ring(room=self.settings.max_chunks_in_broker // 2)
-        return str(tally)
+        return self._ended(tally)
 
     def reply_chunk(self, run: int, chunk: int, progress: Progress) -> str:
         tally = replies.write_chunk(self.database, self.settings, self.engine, run, chunk, progress)
-        self._ring(room=self.settings.max_chunks_in_broker // 2)
-        return str(tally)
+        return self._ended(tally)
 
     def sentiment_chunk(self, run: int, chunk: int, progress: Progress) -> str:
         tally = sentiments.write_chunk(self.database, self.settings, self.classifier, run, chunk, progress)
+        return self._ended(tally)
+
+    def _ended(self, tally: Tally) -> str:
+        """A chunk has ended, so others may be rung; how it went, as the task's result."""
         self._ring(room=self.settings.max_chunks_in_broker // 2)
         return str(tally)
 

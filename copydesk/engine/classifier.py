@@ -12,9 +12,10 @@ from transformers.utils import logging as transformers_logging
 
 from copydesk.engine.backend import Backend, OutOfMemory, Prompt, PromptRefused, Row, Text, Tick, said
 from copydesk.engine.base import Finish, Request
+from copydesk.engine.loading import device_of
 from copydesk.engine.models import resolve
 from copydesk.engine.transformers import named
-from copydesk.errors import ConfigurationError, ModelError
+from copydesk.errors import ModelError
 from copydesk.model import Polarity
 from copydesk.settings import Settings
 
@@ -65,7 +66,7 @@ class ClassifierBackend:
         """
         self.model = name
         self.width = width
-        self._device = _device(device)
+        self._device = device_of(device, "COPYDESK_SENTIMENT__DEVICE")
         self._tokenizer, self._network = _load(source, self._device)
         self._polarities = polarities(self._network.config.id2label, name)
         self._longest = _longest(self._tokenizer, self._network)
@@ -154,19 +155,6 @@ def _polarity(label: str) -> Polarity | None:
 
 
 # Loading -------------------------------------------------------------------------------------------------------------
-
-
-def _device(name: str) -> torch.device:
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError) as error:  # torch built without CUDA answers with an AssertionError
-        raise ConfigurationError(
-            f"COPYDESK_SENTIMENT__DEVICE={name} cannot be used ({said(error)}): set it to auto, cpu, cuda or cuda:N"
-        ) from error
-    return device
 
 
 def _load(source: Path | str, device: torch.device) -> tuple[Any, Any]:

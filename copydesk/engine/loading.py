@@ -38,7 +38,7 @@ def load(source: Path | str, device: str = "auto") -> Loaded:
     """
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()
-    place = _device(device)
+    place = device_of(device, "COPYDESK_DEVICE")
     dtype = dtype_for(place)
     if isinstance(source, Path):
         source = checkpoint(source, dtype)
@@ -46,7 +46,8 @@ def load(source: Path | str, device: str = "auto") -> Loaded:
     return Loaded(_placed(model, place).eval(), tokenizer, place)
 
 
-def _device(name: str) -> torch.device:
+def device_of(name: str, setting: str) -> torch.device:
+    """The device that a setting names. Raises ConfigurationError, naming the setting."""
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
@@ -54,7 +55,7 @@ def _device(name: str) -> torch.device:
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError) as error:  # torch built without CUDA answers with an AssertionError
         raise ConfigurationError(
-            f"COPYDESK_DEVICE={name} cannot be used ({said(error)}): set it to auto, cpu, cuda or cuda:N"
+            f"{setting}={name} cannot be used ({said(error)}): set it to auto, cpu, cuda or cuda:N"
         ) from error
     return device
 

@@ -169,7 +169,7 @@ class _Item(Judged):
         review, recipe = self.claimed, self.desk.recipe
         tone, number = prompts.tone(review.sentiment, review.rating), review.id + self.asks
         self.asked = prompts.render_reply(
-            _words(review),
+            review.words,
             language=review.language,
             polarity=review.sentiment,
             rating=review.rating,
@@ -187,7 +187,7 @@ class _Item(Judged):
             return "", (Reason("shape.finished", "the model wrote nothing"),)
         text, review, recipe = self.asked.whole(answer), self.claimed, self.desk.recipe
         names = tuple(filter(None, (recipe.shop, self.asked.sign_off)))
-        about = ReviewFacts(_words(review), review.language, review.sentiment, review.rating, review.facts, names)
+        about = ReviewFacts(review.words, review.language, review.sentiment, review.rating, review.facts, names)
         verdict = guards.judge_reply(
             text,
             about,
@@ -197,7 +197,3 @@ class _Item(Judged):
             recent_openings=self.desk.lately(self.draft),
         )
         return text, verdict.reasons
-
-
-def _words(review: replies.Claimed) -> str:
-    return "\n".join(filter(None, (review.title, review.text)))

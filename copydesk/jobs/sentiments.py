@@ -135,7 +135,7 @@ class _Item(chunks.Item):
     desk: _Desk
 
     def request(self, name: str, lane: Lane) -> Request:
-        text = "\n".join(filter(None, (self.claimed.title, self.claimed.text)))
+        text = self.claimed.words
         return Request(name, (Message("user", text),), text, NOTHING_TO_SAMPLE, self.candidates, lane)
 
     def judge(self, completion: Completion) -> drafts.Outcome | Next:

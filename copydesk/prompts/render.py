@@ -67,7 +67,7 @@ def _sayable(file: PromptFile, facts: Facts) -> list[tuple[str, str]]:
     """The facts worth sending, each on one line."""
     if not facts.title.strip():
         raise MissingFact("title")
-    lines = [(_one_line(name), _one_line(value)) for name, value in facts.lines() if name not in file.omit]
+    lines = [(one_line(name), one_line(value)) for name, value in facts.lines() if name not in file.omit]
     lines = [(name, value) for name, value in lines if value]
     if len(lines) < 2:
         raise MissingFact(_NOT_ENOUGH)
@@ -100,7 +100,7 @@ def closest(examples: Sequence[Example], facts: Facts) -> list[Example]:
 
 
 def _voice_line(file: PromptFile, voice: str) -> str:
-    return Template(file.voice).safe_substitute(voice=_one_line(voice)).strip() if voice.strip() else ""
+    return Template(file.voice).safe_substitute(voice=one_line(voice)).strip() if voice.strip() else ""
 
 
 def _block(file: PromptFile, lines: Iterable[tuple[str, str]]) -> str:
@@ -115,7 +115,7 @@ def _block(file: PromptFile, lines: Iterable[tuple[str, str]]) -> str:
     return "\n".join(kept)
 
 
-def _one_line(text: str) -> str:
+def one_line(text: str) -> str:
     return " ".join(text.translate(_HARMLESS).split())
 
 

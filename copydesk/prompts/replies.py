@@ -11,8 +11,7 @@ from string import Template
 
 from copydesk.model import REPLY, Facts, Polarity
 from copydesk.prompts.files import ReplyFile, Tone, load_replies, version
-from copydesk.prompts.render import Prompt
-from copydesk.prompts.render import _one_line as harmless
+from copydesk.prompts.render import Prompt, one_line
 
 REVIEW_LIMIT = 1500
 """Characters of a review that are sent; a longer one is cut at the end of a sentence, or of a word."""
@@ -84,13 +83,13 @@ def render_reply(
     """
     file = load_replies(language)
     own = file.tones[tone(polarity, rating)]
-    review = _cut(harmless(review_text))
+    review = _cut(one_line(review_text))
     lines = {"product": _product(file, facts), "voice": _voice(file, voice)}
     user = _user_turn(file, own, review, **lines)
     turns = (("system", file.system.strip()), *_example_turns(file, own), ("user", user))
     plain = "\n\n".join([*_example_records(file, own), _record(file, own, review, "")])
     return ReplyPrompt(
-        turns, plain, version(REPLY, language), file.echoes, opening, closing, harmless(sign_off), file.joint
+        turns, plain, version(REPLY, language), file.echoes, opening, closing, one_line(sign_off), file.joint
     )
 
 
@@ -149,12 +148,12 @@ def _record(file: ReplyFile, own: Tone, review: str, answer: str) -> str:
 def _product(file: ReplyFile, facts: Facts | None) -> str:
     if facts is None or not facts.title.strip():
         return ""
-    said = harmless("; ".join(value for _, value in facts.lines()))
+    said = one_line("; ".join(value for _, value in facts.lines()))
     return Template(file.product).safe_substitute(facts=_cut(said, PRODUCT_LIMIT))
 
 
 def _voice(file: ReplyFile, voice: str) -> str:
-    return Template(file.voice).safe_substitute(voice=harmless(voice)) if voice.strip() else ""
+    return Template(file.voice).safe_substitute(voice=one_line(voice)) if voice.strip() else ""
 
 
 def _cut(text: str, limit: int = REVIEW_LIMIT) -> str:

@@ -29,7 +29,7 @@ from copydesk.model import (
 from copydesk.store import drafts as ledger
 from copydesk.store import runs as store_runs
 from copydesk.store.products import insert_ignoring_twins
-from copydesk.store.reviews import begun, lock_reviews, may_be_written, opinions_of
+from copydesk.store.reviews import as_json, begun, lock_reviews, may_be_written, opinions_of
 from copydesk.store.tables import REPLY_STANDS, drafts, now, products, reviews, runs, shops, storable, submissions
 
 FILE, WEBHOOK = "file", "webhook"
@@ -100,6 +100,11 @@ class Claimed:
     sentiment: Polarity
     reasons: tuple[Reason, ...]
     facts: Facts | None
+
+    @property
+    def words(self) -> str:
+        """All that the reviewer says: the title, if there is one, and the text."""
+        return "\n".join(filter(None, (self.title, self.text)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +210,7 @@ def _of(shop_id: int, order: Order) -> sa.ColumnElement[bool]:
 def _drafts_of(shop_id: int, order: Order) -> sa.Select[Any]:
     was_taken_back = _has_reply([Status.UNDONE.value])
     is_asked = sa.and_(may_be_written(), ~was_taken_back)
-    taken_back = sa.literal([_as_json(TAKEN_BACK)], drafts.c.reasons.type)
+    taken_back = sa.literal(as_json([TAKEN_BACK]), drafts.c.reasons.type)
     fresh = begun(is_asked, sa.case((was_taken_back, taken_back), else_=reviews.c.reasons))
     return (
         sa.select(
@@ -218,10 +223,6 @@ def _drafts_of(shop_id: int, order: Order) -> sa.Select[Any]:
         .order_by(reviews.c.id)
         .limit(order.limit)
     )
-
-
-def _as_json(reason: Reason) -> dict[str, str]:
-    return {"code": reason.code, "message": reason.message, "span": reason.span}
 
 
 def _skipped(connection: sa.Connection, run: int, shop_id: int, order: Order) -> dict[str, int]:

@@ -19,7 +19,7 @@ _UNSAFE = re.compile(
 )
 # Controls, soft hyphens, zero-width and direction marks, and the invisible "tag" letters; joiners (U+200C, U+200D) are
 # kept: emoji and several scripts need them.
-_INVISIBLE = re.compile(
+INVISIBLE = re.compile(
     "[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff\U000e0000-\U000e007f]"
 )
 _HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
@@ -49,7 +49,7 @@ def fold(raw: str) -> Folded:
     if not raw:
         return Folded("")
     text, unsafe = _without_markup(raw[:MAX_PARSED])
-    text = " ".join(_INVISIBLE.sub("", text).split())
+    text = " ".join(INVISIBLE.sub("", text).split())
     short = _shorten(text)
     return Folded(short, unsafe, short != text or len(raw) > MAX_PARSED)
 

@@ -29,10 +29,6 @@ Item = Review | Problem
 _STARS = re.compile(r"([1-5])(?:\.0+)?")
 _MARKUP = re.compile(r"</?[a-zA-Z][^<>]*>|<!--|&(?:#\w{1,7}|[a-zA-Z][a-zA-Z0-9]{1,31});")
 _BREAK = re.compile(r"\r\n?|\n")
-# As in catalog files: controls, soft hyphens, zero-width and direction marks, "tag" letters; joiners are kept.
-_INVISIBLE = re.compile(
-    "[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff\U000e0000-\U000e007f]"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +82,7 @@ def prose(raw: str) -> str:
     for _ in range(2):
         if _MARKUP.search(plain):
             plain = to_plain(_BREAK.sub("<br>", plain))
-    lines = (" ".join(_INVISIBLE.sub("", line).split()) for line in _BREAK.split(plain))
+    lines = (" ".join(text.INVISIBLE.sub("", line).split()) for line in _BREAK.split(plain))
     return "\n".join(lines).strip()
 
 
