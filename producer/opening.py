@@ -35,6 +35,12 @@ def who() -> str:
         return "unknown"
 
 
+def words_of_a_person(text: str | None, file: Path | None, before: str) -> str:
+    """What a person puts in the place of a text: given as it is, in a file, or in their editor. Raises InputError."""
+    words = text if text is not None else read_words(file) if file else in_editor(before)
+    return words.strip()
+
+
 def read_words(file: Path) -> str:
     """A file that a person wrote a text into. Raises InputError unless it is UTF-8."""
     try:

@@ -1,51 +1,36 @@
 """Product descriptions. One chunk reads: claim it, ask the engine, judge what comes back, write it down."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from copydesk import guards, prompts
 from copydesk.engine.base import Engine
 from copydesk.errors import ConfigurationError, MissingFact
-from copydesk.jobs import chunks
+from copydesk.jobs import chunks, recipes
 from copydesk.jobs.chunks import Progress, Tally
 from copydesk.jobs.judging import Judged
 from copydesk.model import DESCRIPTION, Lane, Reason, Status, fingerprint
-from copydesk.settings import Rules, Sampling, Settings
+from copydesk.settings import Settings
 from copydesk.store import Database, drafts, products, runs
 
 
-@dataclass(frozen=True, slots=True)
-class Recipe:
-    """Everything but the facts that decides a text; stored with the run, so that a run is of one piece."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe(recipes.Recipe):
+    """Everything but the facts that decides a text."""
 
-    engine: str
-    model: str
-    sampling: Sampling
     candidates: int
-    max_asks: int
-    rules: Rules
-    voice: str
 
     @classmethod
     def of(cls, settings: Settings, shop: str, candidates: int | None = None) -> "Recipe":
         return cls(
-            settings.engine,
-            settings.model,
-            settings.sampling,
-            candidates or settings.candidates,
-            settings.max_asks,
-            settings.rules,
-            settings.shop(shop).voice,
+            engine=settings.engine,
+            model=settings.model,
+            sampling=settings.sampling,
+            candidates=candidates or settings.candidates,
+            max_asks=settings.max_asks,
+            rules=settings.rules,
+            voice=settings.shop(shop).voice,
         )
-
-    def as_json(self) -> dict[str, Any]:
-        own = {"sampling": self.sampling.model_dump(), "rules": self.rules.model_dump()}
-        return {name: own.get(name, getattr(self, name)) for name in self.__slots__}
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> "Recipe":
-        return cls(**{**data, "sampling": Sampling(**data["sampling"]), "rules": Rules(**data["rules"])})
 
     def hashes(self) -> dict[str, str]:
         """Per language with a prompt, the fingerprint of the recipe, the prompt's text and the guards."""

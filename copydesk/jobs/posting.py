@@ -128,11 +128,20 @@ def post_due(
     for shop in webhooks:
         _put_in_line(database, shop)
     deadline = time.monotonic() + LONGEST_CALL_SECONDS
+    due = _due(database)
+    if not due:  # as nearly always: a client, which reads the certificates, is not made for nothing every few seconds
+        return Counter()
     with _client(patience) as (loop, client):
         post = _Post(database, loop, client, webhooks, patience, draw)
-        while post.all_of(post.take()) and time.monotonic() < deadline:
-            pass
+        while due:
+            post.all_of(due)
+            due = _due(database) if time.monotonic() < deadline else []
     return post.counts
+
+
+def _due(database: Database) -> list[Submission]:
+    with database.write() as connection:
+        return replies.due_submissions(connection, AT_ONCE, LEASE_SECONDS)
 
 
 @contextmanager
@@ -196,12 +205,8 @@ class _Post:
     silent: set[str] = field(default_factory=set)
     counts: Counter[str] = field(default_factory=Counter)
 
-    def take(self) -> list[Submission]:
-        with self.database.write() as connection:
-            return replies.due_submissions(connection, AT_ONCE, LEASE_SECONDS)
-
-    def all_of(self, due: Sequence[Submission]) -> bool:
-        """Post these at the same time, but for shops that were silent before; False when there are none."""
+    def all_of(self, due: Sequence[Submission]) -> None:
+        """Post these at the same time, but for shops that were silent before."""
         sent = [one for one in due if one.shop not in self.silent]
         for submission in due:
             if submission.shop in self.silent:
@@ -210,7 +215,6 @@ class _Post:
             if answer.status is None:
                 self.silent.add(submission.shop)
             self._settle(submission, answer, submission.attempts)
-        return bool(due)
 
     async def _send_all(self, due: Sequence[Submission]) -> list[Answer]:
         return await asyncio.gather(*map(self._send, due))

@@ -3,19 +3,18 @@
 Routing comes before everything here: what a person has to answer never waits in a chunk.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
 
 from copydesk import guards, prompts
 from copydesk.engine.base import Engine
 from copydesk.guards import ReviewFacts
-from copydesk.jobs import chunks
+from copydesk.jobs import chunks, recipes
 from copydesk.jobs.chunks import Progress, Tally
 from copydesk.jobs.judging import Judged
 from copydesk.model import REPLY, Lane, Polarity, Reason, Status, fingerprint
-from copydesk.settings import Rules, Sampling, Settings
+from copydesk.settings import Settings
 from copydesk.store import Database, drafts, products, replies, runs
 
 REPLIES_IN_CHUNK = 16
@@ -28,40 +27,26 @@ RULE = "rule:auto"
 """Who approved a reply that no person looked at: the rule that somebody switched on."""
 
 
-@dataclass(frozen=True, slots=True)
-class Recipe:
-    """Everything but the review that decides a reply; stored with the run, so that a run is of one piece."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe(recipes.Recipe):
+    """Everything but the review that decides a reply."""
 
-    engine: str
-    model: str
-    sampling: Sampling
-    max_asks: int
-    rules: Rules
     shop: str
-    voice: str
     sign_off: str
 
     @classmethod
     def of(cls, settings: Settings, shop: str) -> "Recipe":
         own = settings.shop(shop)
         return cls(
-            settings.engine,
-            settings.model,
-            settings.sampling,
-            settings.max_asks,
-            settings.rules,
-            shop,
-            own.voice,
-            own.replies.sign_off,
+            engine=settings.engine,
+            model=settings.model,
+            sampling=settings.sampling,
+            max_asks=settings.max_asks,
+            rules=settings.rules,
+            shop=shop,
+            voice=own.voice,
+            sign_off=own.replies.sign_off,
         )
-
-    def as_json(self) -> dict[str, Any]:
-        own = {"sampling": self.sampling.model_dump(), "rules": self.rules.model_dump()}
-        return {name: own.get(name, getattr(self, name)) for name in self.__slots__}
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> "Recipe":
-        return cls(**{**data, "sampling": Sampling(**data["sampling"]), "rules": Rules(**data["rules"])})
 
     def hash(self) -> str:
         """The fingerprint of the recipe, the prompts' texts and the guards."""

@@ -8,8 +8,8 @@ import sqlalchemy as sa
 
 from copydesk.errors import IllegalMove, InputError, NotFound
 from copydesk.model import DESCRIPTION, LEGAL_MOVES, OPEN, REPLY, SENTIMENT, Facts, Reason, Route, Status
-from copydesk.store.products import insert_selected, lock_products
-from copydesk.store.reviews import as_json, begun, lock_reviews, may_be_written
+from copydesk.store.products import insert_selected, lock
+from copydesk.store.reviews import as_json, begun, may_be_written
 from copydesk.store.tables import chunks, drafts, now, products, reviews, runs, shops, storable
 
 RETURNED_AT_ONCE = 10_000
@@ -140,8 +140,8 @@ def settle(connection: sa.Connection, token: str, outcomes: Sequence[Outcome]) -
     """Write outcomes, each on condition: the lease is still this worker's, product or review say what it read."""
     ids = [outcome.draft for outcome in outcomes]
     these = drafts.c.id.in_(ids)
-    lock_products(connection, products.c.id.in_(sa.select(drafts.c.product_id).where(these)), read=True)
-    lock_reviews(connection, reviews.c.id.in_(sa.select(drafts.c.review_id).where(these)), read=True)
+    lock(connection, products, products.c.id.in_(sa.select(drafts.c.product_id).where(these)), read=True)
+    lock(connection, reviews, reviews.c.id.in_(sa.select(drafts.c.review_id).where(these)), read=True)
     mine = sa.and_(these, drafts.c.lease_token == token, drafts.c.state == Status.WRITING.value)
     acceptable = (
         sa.select(drafts.c.id)

@@ -44,9 +44,9 @@ def insert_ignoring_twins(connection: sa.Connection, table: sa.Table) -> Any:
     return insert(table).on_conflict_do_nothing()
 
 
-def lock_products(connection: sa.Connection, which: sa.ColumnElement[bool], *, read: bool = False) -> None:
-    """Hold these products until the transaction ends, in one order for everybody (SQLite has one writer anyway)."""
-    connection.execute(sa.select(products.c.id).where(which).order_by(products.c.id).with_for_update(read=read)).all()
+def lock(connection: sa.Connection, table: sa.Table, which: sa.ColumnElement[bool], *, read: bool = False) -> None:
+    """Hold these rows until the transaction ends, in one order for everybody (SQLite has one writer anyway)."""
+    connection.execute(sa.select(table.c.id).where(which).order_by(table.c.id).with_for_update(read=read)).all()
 
 
 def insert_selected(connection: sa.Connection, table: sa.Table, query: sa.Select[Any]) -> int:
@@ -138,7 +138,7 @@ def take_in_texts(connection: sa.Connection, shop_id: int, texts: Mapping[str, s
 def _lock(connection: sa.Connection, shop_id: int, skus: Sequence[str]) -> None:
     """Imports of one shop go one after the other; publishing and settling wait for the products they share with it."""
     connection.execute(sa.select(shops.c.id).where(shops.c.id == shop_id).with_for_update(key_share=True)).all()
-    lock_products(connection, sa.and_(products.c.shop_id == shop_id, products.c.sku.in_(skus)))
+    lock(connection, products, sa.and_(products.c.shop_id == shop_id, products.c.sku.in_(skus)))
 
 
 def _row(shop_id: int, product: Product) -> dict[str, Any]:

@@ -28,8 +28,8 @@ from copydesk.model import (
 )
 from copydesk.store import drafts as ledger
 from copydesk.store import runs as store_runs
-from copydesk.store.products import insert_ignoring_twins
-from copydesk.store.reviews import as_json, begun, lock_reviews, may_be_written, opinions_of
+from copydesk.store.products import insert_ignoring_twins, lock
+from copydesk.store.reviews import as_json, begun, may_be_written, opinions_of
 from copydesk.store.tables import REPLY_STANDS, drafts, now, products, reviews, runs, shops, storable, submissions
 
 FILE, WEBHOOK = "file", "webhook"
@@ -241,7 +241,7 @@ def claim(connection: sa.Connection, run: int, chunk: int, *, token: str, lease_
     edited between the look at who may answer it and the look at what it says.
     """
     waiting = sa.select(drafts.c.review_id).where(ledger.waits(run, chunk))
-    lock_reviews(connection, reviews.c.id.in_(waiting), read=True)
+    lock(connection, reviews, reviews.c.id.in_(waiting), read=True)
     no_longer = sa.and_(
         drafts.c.kind == REPLY, sa.exists().where(reviews.c.id == drafts.c.review_id, ~may_be_written())
     )
@@ -370,7 +370,7 @@ def decide(connection: sa.Connection, draft: int, to: Status, *, by: str, text: 
         NotFound, IllegalMove, InputError: as drafts.decide; and where the review does not stand as it was answered.
     """
     about = sa.select(drafts.c.review_id).where(drafts.c.id == draft, drafts.c.kind == REPLY)
-    lock_reviews(connection, reviews.c.id.in_(about), read=True)
+    lock(connection, reviews, reviews.c.id.in_(about), read=True)
     _take_from_post(connection, draft)
     ledger.decide(connection, draft, to, by=by, text=text, kind=REPLY)
     why = connection.scalar(

@@ -21,6 +21,7 @@ from copydesk.model import (
     Status,
     Triage,
 )
+from copydesk.store.products import lock
 from copydesk.store.tables import drafts, now, products, reviews, shops, storable, submissions
 
 STREAMED = {"yield_per": 1000}
@@ -128,12 +129,7 @@ def _these(shop_id: int, batch: Sequence[tuple[Review, Triage]]) -> sa.ColumnEle
 def _lock(connection: sa.Connection, shop_id: int, batch: Sequence[tuple[Review, Triage]]) -> None:
     """Imports of one shop go one after the other; settling waits for the reviews that it shares with one."""
     connection.execute(sa.select(shops.c.id).where(shops.c.id == shop_id).with_for_update(key_share=True)).all()
-    lock_reviews(connection, _these(shop_id, batch))
-
-
-def lock_reviews(connection: sa.Connection, which: sa.ColumnElement[bool], *, read: bool = False) -> None:
-    """Hold these reviews until the transaction ends, in one order for everybody (SQLite has one writer anyway)."""
-    connection.execute(sa.select(reviews.c.id).where(which).order_by(reviews.c.id).with_for_update(read=read)).all()
+    lock(connection, reviews, _these(shop_id, batch))
 
 
 def _known(
@@ -371,7 +367,7 @@ def forget(connection: sa.Connection, ids: Sequence[int]) -> Forgotten:
 
     Keys and hashes stay, so that the same file does not bring the review back.
     """
-    lock_reviews(connection, reviews.c.id.in_(ids))
+    lock(connection, reviews, reviews.c.id.in_(ids))
     mine = drafts.c.review_id.in_(ids)
     theirs = submissions.c.draft_id.in_(sa.select(drafts.c.id).where(mine))
     connection.execute(

@@ -9,6 +9,7 @@ from copydesk.model import SENTIMENT, Lane, Route
 from copydesk.store import drafts as ledger
 from copydesk.store import reviews as store_reviews
 from copydesk.store import runs
+from copydesk.store.products import lock
 from copydesk.store.tables import drafts, reviews
 
 
@@ -53,7 +54,7 @@ def settle(
 ) -> ledger.Settled:
     """Write outcomes as drafts.settle does, and with each accepted one what it says of its review."""
     these = sa.select(drafts.c.review_id).where(drafts.c.id.in_([outcome.draft for outcome in outcomes]))
-    store_reviews.lock_reviews(connection, reviews.c.id.in_(these))
+    lock(connection, reviews, reviews.c.id.in_(these))
     settled = ledger.settle(connection, token, outcomes)
     store_reviews.judge(connection, {draft: judgements[draft] for draft in settled.accepted & judgements.keys()})
     return settled

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from copydesk.errors import InputError, NotFound
 from copydesk.model import DESCRIPTION, Status, TextFormat
-from copydesk.store.products import add_versions, lock_products
+from copydesk.store.products import add_versions, lock
 from copydesk.store.tables import drafts, live_texts, now, products
 
 Render = Callable[[str, TextFormat], str]
@@ -53,7 +53,7 @@ def publish(connection: sa.Connection, shop_id: int, run: int | None, *, by: str
     ids = list(connection.scalars(due if run is None else due.where(drafts.c.run_id == run)))
     # Locked first, read afterwards in a statement of its own: only then does PostgreSQL show what was committed
     # while we waited.
-    lock_products(connection, products.c.id.in_(sa.select(drafts.c.product_id).where(drafts.c.id.in_(ids))))
+    lock(connection, products, products.c.id.in_(sa.select(drafts.c.product_id).where(drafts.c.id.in_(ids))))
     connection.execute(sa.select(drafts.c.id).where(drafts.c.id.in_(ids)).order_by(drafts.c.id).with_for_update())
     current = live_texts.alias("current")
     query = (
@@ -116,7 +116,7 @@ def undo(connection: sa.Connection, shop_id: int, sku: str, *, by: str) -> str:
     product_id = connection.scalar(sa.select(products.c.id).where(products.c.shop_id == shop_id, products.c.sku == sku))
     if product_id is None:
         raise NotFound(f"the shop has no product {sku!r}: `copydesk drafts list` shows the keys")
-    lock_products(connection, products.c.id == product_id)
+    lock(connection, products, products.c.id == product_id)
     mine = sa.and_(live_texts.c.product_id == product_id, live_texts.c.kind == DESCRIPTION)
     current = connection.execute(sa.select(live_texts).where(mine, live_texts.c.current.is_(True))).one_or_none()
     if current is None or current.undo_to is None:

@@ -95,17 +95,17 @@ def edit(
 ) -> None:
     """Put your own words in place and approve them; no later run overwrites a text that a person edited."""
     from copydesk.store import drafts
-    from producer.opening import in_editor, ledger, read_words, who
+    from producer.opening import ledger, who, words_of_a_person
 
     with ledger() as (_, database):
         with database.read() as connection:
             found = drafts.find(connection, draft)
-        words = text if text is not None else read_words(file) if file else in_editor(found.text)
-        if words.strip() == found.text:
+        words = words_of_a_person(text, file, found.text)
+        if words == found.text:
             typer.echo("nothing changed")
             return
         with database.write() as connection:
-            drafts.decide(connection, draft, Status.APPROVED, by=who(), text=words.strip())
+            drafts.decide(connection, draft, Status.APPROVED, by=who(), text=words)
     typer.echo(f"draft {draft} edited and approved")
 
 

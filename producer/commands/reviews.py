@@ -135,17 +135,17 @@ def edit(
 ) -> None:
     """Put your own words in place and approve them: also where no model was asked."""
     from copydesk.store import replies
-    from producer.opening import in_editor, ledger, read_words, who
+    from producer.opening import ledger, who, words_of_a_person
 
     with ledger() as (_, database):
         with database.read() as connection:
             found = replies.find(connection, number)
-        words = text if text is not None else read_words(file) if file else in_editor(found.text)
-        if found.text and words.strip() == found.text:
+        words = words_of_a_person(text, file, found.text)
+        if found.text and words == found.text:
             typer.echo("nothing changed")
             return
         with database.write() as connection:
-            replies.decide(connection, number, Status.APPROVED, by=who(), text=words.strip())
+            replies.decide(connection, number, Status.APPROVED, by=who(), text=words)
     typer.echo(f"reply {number} edited and approved")
 
 
