@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich import box
 from rich.console import Console
@@ -26,7 +26,10 @@ from producer.batching import Written
 from producer.catalog import ExportReport
 from producer.checkup import Check
 from producer.importing import Taken
-from producer.measuring import Measured
+
+if TYPE_CHECKING:  # these know triage, whose word lists take a second that no other command needs
+    from producer.importing_reviews import Taken as TakenReviews
+    from producer.measuring import Measured
 
 LISTED = ("id", "run", "shop", "sku", "kind", "language", "state", "text", "reasons", "attempt", "model", "prompt")
 
@@ -49,15 +52,27 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], empty:
 
 
 def show_import(taken: Taken, *, as_json: bool) -> None:
+    stale = taken.imported.drafts_made_stale
+    went = f"{stale} drafts went stale with their products: `copydesk describe` asks for them again" if stale else ""
+    _show_taken(taken, "products", went, as_json=as_json)
+
+
+def show_import_of_reviews(taken: "TakenReviews", *, as_json: bool) -> None:
+    stale = taken.imported.replies_made_stale
+    went = f"{stale} replies went stale: `copydesk reply` asks for new ones" if stale else ""
+    _show_taken(taken, "reviews", went, as_json=as_json)
+
+
+def _show_taken(taken: "Taken | TakenReviews", what: str, went_stale: str, *, as_json: bool) -> None:
     if as_json:
         counts = {name: value for name, value in asdict(taken.imported).items() if name != "unknown"}
         found = {"errors": taken.errors, "warnings": taken.warnings, "problems": taken.problems, "report": taken.report}
         print_json({**counts, **found})
         return
     done = taken.imported
-    _say(f"{done.new} new, {done.changed} changed, {done.unchanged} unchanged products")
-    if done.drafts_made_stale:
-        _say(f"{done.drafts_made_stale} drafts went stale with their products: `copydesk describe` asks for them again")
+    _say(f"{done.new} new, {done.changed} changed, {done.unchanged} unchanged {what}")
+    if went_stale:
+        _say(went_stale)
     for code, number in taken.problems.most_common():
         _say(f"  {code}: {number}")
     if taken.report:
@@ -237,7 +252,7 @@ def show_forgotten(forgotten: Forgotten, *, as_json: bool) -> None:
     _say(f"{forgotten.reviews} reviews and {forgotten.replies} replies forgotten")
 
 
-def show_measured(measured: Measured, *, as_json: bool) -> None:
+def show_measured(measured: "Measured", *, as_json: bool) -> None:
     if as_json:
         languages = {language: _figures(found) for language, found in measured.languages.items()}
         print_json({"languages": languages, "malformed": [asdict(one) for one in measured.malformed]})

@@ -9,7 +9,7 @@ from copydesk.errors import InputError
 from copydesk.jobs import digest as digests
 from copydesk.jobs.digest import Digest, Judged
 from copydesk.store import reviews
-from producer.files import whole
+from producer.files import output
 
 WEEK = timedelta(days=7)
 
@@ -46,10 +46,5 @@ def _judged(connection: Any, shop_id: int, since: datetime) -> list[Judged]:
 
 def write(file: Path, page: str) -> None:
     """Write a page, whole or not at all. Raises InputError when the file cannot be written."""
-    try:
-        with whole(file) as stream:
-            stream.write(page)
-    except OSError as error:
-        raise InputError(
-            f"{file} cannot be written ({error.strerror}): check the folder and its permissions"
-        ) from error
+    with output(file) as stream:
+        stream.write(page)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from copydesk import prompts, triage
+from copydesk import prompts
 from copydesk.engine.base import Completion, Engine, Finish, Message, Request
 from copydesk.errors import ConfigurationError, CopydeskError
 from copydesk.jobs import chunks
@@ -112,6 +112,8 @@ class _Desk:
         return sentiments.settle(connection, token, outcomes, self.judgements)
 
     def judge(self, review: replies.Claimed, chances: Mapping[str, float]) -> None:
+        from copydesk import triage  # a second's worth of word lists, which a worker without a classifier never needs
+
         sentiment = _sentiment(chances, self.model)
         disagrees = triage.disagree(review.rating, sentiment)
         found = tuple(reason for reason in review.reasons if reason.code.startswith(BY_WORDS))

@@ -16,7 +16,7 @@ from typing import TextIO
 from copydesk.errors import InputError
 from copydesk.markup import to_html, to_plain
 from copydesk.model import Dialect, LiveText, TextFormat
-from producer.files import whole
+from producer.files import output
 
 FORMATS = ("shopify", "woocommerce", "jsonl")
 
@@ -44,13 +44,8 @@ def write(rows: Iterable[LiveText], path: Path, file_format: str) -> ExportRepor
     """
     if file_format not in FORMATS:
         raise InputError(f"unknown format {file_format!r}: use one of {', '.join(FORMATS)}")
-    try:
-        with whole(path) as stream:
-            return _write_json(rows, stream) if file_format == "jsonl" else _write_csv(rows, stream, file_format)
-    except OSError as error:
-        raise InputError(
-            f"{path} cannot be written ({error.strerror}): check the folder and its permissions"
-        ) from error
+    with output(path) as stream:
+        return _write_json(rows, stream) if file_format == "jsonl" else _write_csv(rows, stream, file_format)
 
 
 def _write_json(rows: Iterable[LiveText], stream: TextIO) -> ExportReport:

@@ -9,6 +9,7 @@ from producer.catalog import jsonl, shopify, woocommerce
 from producer.catalog.encoding import detect, open_text
 from producer.catalog.items import Item
 from producer.catalog.records import MAX_CELL, Fault, json_lines, rows, table
+from producer.files import readable
 
 FORMATS = ("auto", "shopify", "woocommerce", "jsonl")
 
@@ -34,15 +35,8 @@ def read(path: Path, file_format: str = "auto") -> Iterator[Item]:
     Raises:
         InputError: the file as a whole cannot be used; raised by the call, not by the first step.
     """
-    if file_format not in FORMATS:
-        raise InputError(f"unknown format {file_format!r}: use one of {', '.join(FORMATS)}")
-    if not path.is_file():
-        state = "is a folder" if path.is_dir() else "does not exist"
-        raise InputError(f"{path} {state}: name a catalog file")
-    try:
+    with readable(path, file_format, FORMATS, "a catalog file"):
         shape = _shape_of(path, file_format)
-    except OSError as error:
-        raise InputError(f"{path} cannot be read ({error.strerror}): check its permissions") from error
     return _items(path, shape)
 
 

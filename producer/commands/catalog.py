@@ -1,15 +1,11 @@
 """`copydesk import` and `copydesk export`: files of products and reviews in, files of products out."""
 
-from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from producer.commands import AsJson, Shop
-
-if TYPE_CHECKING:
-    from producer.importing_reviews import Taken
 
 imports = typer.Typer(no_args_is_help=True, help="Take in what a shop has.")
 exports = typer.Typer(no_args_is_help=True, help="Write files that a shop takes back.")
@@ -55,32 +51,15 @@ def import_reviews(
     """Take in a file of reviews: each is masked, routed and judged; `copydesk reply` asks for the replies."""
     from copydesk.store.products import check_shop_name
     from producer import importing_reviews
+    from producer import report as reports
     from producer.opening import ledger
 
     check_shop_name(shop)  # it becomes part of a path
     with ledger() as (settings, database):
         where = report or settings.data_dir / "reports" / f"import-reviews-{shop}-{file.stem}.csv"
         taken = importing_reviews.take_in(database, settings, shop, file, file_format, where)
-    _show(taken, as_json=as_json)
+    reports.show_import_of_reviews(taken, as_json=as_json)
     raise typer.Exit(1 if taken.errors else 0)
-
-
-def _show(taken: "Taken", *, as_json: bool) -> None:
-    from producer.report import print_json
-
-    done = taken.imported
-    if as_json:
-        counts = {name: value for name, value in asdict(done).items() if name != "unknown"}
-        found = {"errors": taken.errors, "warnings": taken.warnings, "problems": taken.problems, "report": taken.report}
-        print_json({**counts, **found})
-        return
-    typer.echo(f"{done.new} new, {done.changed} changed, {done.unchanged} unchanged reviews")
-    if done.replies_made_stale:
-        typer.echo(f"{done.replies_made_stale} replies went stale: `copydesk reply` asks for new ones")
-    for code, number in taken.problems.most_common():
-        typer.echo(f"  {code}: {number}")
-    if taken.report:
-        typer.echo(f"{taken.errors} rows refused, {taken.warnings} warnings: {taken.report}")
 
 
 @exports.command("products")

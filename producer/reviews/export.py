@@ -12,7 +12,7 @@ from pathlib import Path
 
 from copydesk.errors import InputError
 from producer.catalog.export import neutral
-from producer.files import whole
+from producer.files import output
 from producer.reviews import judgeme, yotpo
 
 FORMATS = ("judgeme", "yotpo", "google", "csv", "jsonl")
@@ -49,18 +49,13 @@ def write(replies: Iterable[ReplyOut], file: Path, file_format: str) -> int:
         raise InputError(
             f"{unknown} replies lack what {file_format} knows their reviews by, so none was written: write csv or jsonl"
         )
-    try:
-        with whole(file) as stream:
-            if file_format == "google":
-                json.dump(rows, stream, ensure_ascii=False, indent=2)
-            elif file_format == "jsonl":
-                stream.writelines(json.dumps(row, ensure_ascii=False, default=str) + "\n" for row in rows)
-            else:
-                csv.writer(stream).writerows(_cells(rows, _COLUMNS[file_format]))
-    except OSError as error:
-        raise InputError(
-            f"{file} cannot be written ({error.strerror}): check the folder and its permissions"
-        ) from error
+    with output(file) as stream:
+        if file_format == "google":
+            json.dump(rows, stream, ensure_ascii=False, indent=2)
+        elif file_format == "jsonl":
+            stream.writelines(json.dumps(row, ensure_ascii=False, default=str) + "\n" for row in rows)
+        else:
+            csv.writer(stream).writerows(_cells(rows, _COLUMNS[file_format]))
     return len(rows)
 
 

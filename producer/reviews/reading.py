@@ -10,6 +10,7 @@ from copydesk.model import Platform
 from producer.catalog.encoding import detect, open_text
 from producer.catalog.items import Level, Problem
 from producer.catalog.records import Fault, Row, json_lines, rows, shown, table
+from producer.files import readable
 from producer.reviews import amazon, google, judgeme, own, yotpo
 from producer.reviews.making import Item, Maker, Raw, refuse
 from producer.reviews.records import LIST, MAX_DOCUMENT_BYTES, Refused, elements, parse
@@ -49,15 +50,8 @@ def read(file: Path, file_format: str = "auto") -> Iterator[Item]:
 
 def numbered(file: Path, file_format: str = "auto") -> Iterator[tuple[int, Item]]:
     """What `read` gives, each with the line (from 1) that it starts on. Raises InputError."""
-    if file_format not in FORMATS:
-        raise InputError(f"unknown format {file_format!r}: use one of {', '.join(FORMATS)}")
-    if not file.is_file():
-        state = "is a folder" if file.is_dir() else "does not exist"
-        raise InputError(f"{file} {state}: name a file of reviews")
-    try:
+    with readable(file, file_format, FORMATS, "a file of reviews"):
         shape = _shape_of(file, file_format)
-    except OSError as error:
-        raise InputError(f"{file} cannot be read ({error.strerror}): check its permissions") from error
     return _numbered(file, shape)
 
 

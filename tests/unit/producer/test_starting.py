@@ -30,3 +30,7 @@ def test_asking_for_work_loads_no_model_and_no_flower() -> None:
     loaded = loaded_by("producer.cli, producer.asking, producer.demonstration, producer.together, tasks.bells")
     for heavy in ("torch", "transformers", "flower"):
         assert heavy not in loaded
+
+
+def test_neither_what_commands_print_nor_a_worker_at_its_start_loads_the_word_lists_of_triage() -> None:
+    assert "copydesk.triage" not in loaded_by("producer.report, tasks.desk")
