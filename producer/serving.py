@@ -11,7 +11,6 @@ import logging
 import math
 import os
 import secrets
-import threading
 import time
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
@@ -150,28 +149,6 @@ class Remembered:
         return before != digest
 
 
-class Bell:
-    """Rings for whatever waits. Requests that end while one thread rings do not ring beside it: it rings once more."""
-
-    def __init__(self, database: Database, limit: int) -> None:
-        self._database = database
-        self._limit = limit
-        self._ringing = threading.Lock()
-        self._wanted = threading.Event()
-
-    def ring(self) -> None:
-        """A broker or database that is away costs nothing: the sweep rings."""
-        self._wanted.set()
-        while self._wanted.is_set() and self._ringing.acquire(blocking=False):
-            try:
-                self._wanted.clear()
-                bells.ring(self._database, self._limit)
-            except CopydeskError as error:
-                log.warning("%s; the sweep rings later", error)
-            finally:
-                self._ringing.release()
-
-
 # The endpoint
 
 
@@ -184,7 +161,7 @@ class Endpoint:
         self._keys = keys
         self._allowance = Allowance(settings.serve.requests_per_minute)
         self._remembered = Remembered()
-        self._bell = Bell(database, settings.max_chunks_in_broker)
+        self._relay = bells.Relay()
 
     async def post_review(self, request: Request) -> Response:
         """Take in one review and plan its reply."""
@@ -196,7 +173,7 @@ class Endpoint:
         url = f"/v1/reviews/{quote(review.id, safe='')}"
         accepted = Accepted(review_id=review.id, state=stands.state or "received", status_url=url)
         return JSONResponse(
-            accepted.model_dump(mode="json"), 202, {"Location": url}, background=BackgroundTask(self._bell.ring)
+            accepted.model_dump(mode="json"), 202, {"Location": url}, background=BackgroundTask(self._ring)
         )
 
     async def get_review(self, request: Request) -> Response:
@@ -266,6 +243,13 @@ class Endpoint:
             except NotFound:  # it has brought nothing yet
                 return None
             return standing.find(connection, shop_id, Platform.OWN, review_id)
+
+    def _ring(self) -> None:
+        """A broker or database that is away costs nothing: the sweep rings."""
+        try:
+            self._relay.ring(self._database, self._settings.max_chunks_in_broker)
+        except CopydeskError as error:
+            log.warning("%s; the sweep rings later", error)
 
     def _database_answers(self) -> bool:
         try:

@@ -57,8 +57,7 @@ class Desk:
     database: Database
     engine: Engine
     classifier: OpenedOnce
-    _ringing: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
-    _ring_wanted: threading.Event = field(default_factory=threading.Event, init=False, repr=False)
+    _relay: bells.Relay = field(default_factory=bells.Relay, init=False, repr=False)
     _posting: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
 
     def describe_chunk(self, run: int, chunk: int, progress: Progress) -> str:
@@ -141,16 +140,7 @@ class Desk:
         )
 
     def _ring(self, room: int = 1) -> int:
-        """Chunks that end while one thread rings do not ring beside it: it rings once more for all of them."""
-        rung, limit = 0, self.settings.max_chunks_in_broker
-        self._ring_wanted.set()
-        while self._ring_wanted.is_set() and self._ringing.acquire(blocking=False):
-            try:
-                self._ring_wanted.clear()
-                rung += bells.ring(self.database, limit, room)
-            finally:
-                self._ringing.release()
-        return rung
+        return self._relay.ring(self.database, self.settings.max_chunks_in_broker, room)
 
 
 def nightly_key(slot: datetime) -> str:
