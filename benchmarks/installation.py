@@ -61,7 +61,9 @@ class Desk:
 
     def plan(self, *, skus: Sequence[str] | None = None) -> int:
         key = asking.new_key()
-        return descriptions.plan(self.database, self.settings, SHOP, key, everything=True, skus=skus).run
+        return descriptions.plan(
+            self.database, self.settings, SHOP, key, descriptions.Wanted(everything=True, skus=skus)
+        ).run
 
     def ring(self) -> None:
         from tasks import bells

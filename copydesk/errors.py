@@ -7,8 +7,10 @@ CopydeskError
 ├── MissingFact            a prompt needs a fact that the product does not have
 ├── IllegalMove            a draft may not go from its state to the one asked for
 ├── ModelError             the model cannot be found, fetched or loaded
-└── StoreUnavailable       the database cannot be reached or has not been migrated
+└── StoreUnavailable       the database cannot be reached, is full or has not been migrated
 """
+
+from enum import StrEnum
 
 
 class CopydeskError(Exception):
@@ -43,5 +45,18 @@ class ModelError(CopydeskError):
     """The model cannot be found, fetched or loaded."""
 
 
+class Failure(StrEnum):
+    """What kept a database from doing what it was asked, as far as that decides whether to ask again."""
+
+    CONFLICT = "conflict"  # another transaction held the same rows; nothing was done
+    AWAY = "away"  # it does not answer, or ended the connection
+    FULL = "full"  # no room is left
+    UNFIT = "unfit"  # it is not a database of ours, or not migrated: no waiting helps
+
+
 class StoreUnavailable(CopydeskError):
-    """The database cannot be reached or has not been migrated."""
+    """The database cannot be reached, is full or has not been migrated."""
+
+    def __init__(self, message: str, failure: Failure = Failure.UNFIT) -> None:
+        super().__init__(message)
+        self.failure = failure

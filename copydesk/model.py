@@ -34,20 +34,24 @@ class Status(StrEnum):
     PUBLISHED = "published"  # it is the shop's live text
     UNDONE = "undone"  # it was live, and was taken back
     IGNORED = "ignored"  # a review that says nothing, or is spam: no reply
+    CANCELLED = "cancelled"  # its run was cancelled, or reached its budget, before it was written
 
 
 LEGAL_MOVES: Mapping[Status, frozenset[Status]] = {
-    Status.PENDING: frozenset({Status.WRITING, Status.STALE}),
-    Status.WRITING: frozenset({Status.PENDING, Status.READY, Status.HELD, Status.FAILED, Status.STALE}),
+    Status.PENDING: frozenset({Status.WRITING, Status.STALE, Status.CANCELLED}),
+    Status.WRITING: frozenset(
+        {Status.PENDING, Status.READY, Status.HELD, Status.FAILED, Status.STALE, Status.CANCELLED}
+    ),
     Status.READY: frozenset({Status.APPROVED, Status.REJECTED, Status.STALE}),
     Status.HELD: frozenset({Status.APPROVED, Status.REJECTED, Status.STALE}),
-    Status.FAILED: frozenset(),
+    Status.FAILED: frozenset({Status.PENDING}),  # by `copydesk redrive`, as the cancelled ones
     Status.STALE: frozenset(),
     Status.APPROVED: frozenset({Status.PUBLISHED, Status.REJECTED, Status.STALE}),
     Status.REJECTED: frozenset({Status.APPROVED}),
     Status.PUBLISHED: frozenset({Status.UNDONE}),
     Status.UNDONE: frozenset(),
     Status.IGNORED: frozenset({Status.APPROVED, Status.STALE}),
+    Status.CANCELLED: frozenset({Status.PENDING}),
 }
 
 OPEN = frozenset({Status.PENDING, Status.WRITING})
@@ -89,7 +93,13 @@ class Facts:
         return [(name, value) for name, value in named if value]
 
     def as_json(self) -> dict[str, Any]:
-        return asdict(self)
+        return {
+            "title": self.title,
+            "brand": self.brand,
+            "category": self.category,
+            "attributes": self.attributes,
+            "language": self.language,
+        }
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "Facts":
@@ -97,10 +107,22 @@ class Facts:
         return cls(data["title"], data["brand"], data["category"], attributes, data["language"])
 
 
+_CANONICAL = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":"), default=str)
+
+
+def canonical(value: object) -> str:
+    """JSON of a JSON-able value, independent of the order of its keys."""
+    return _CANONICAL.encode(value)
+
+
 def fingerprint(value: object) -> str:
-    """SHA-256 (hex, 64 characters) of a JSON-able value, independent of the order of its keys."""
-    canonical = json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"), default=str)
-    return hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()
+    """SHA-256 (hex, 64 characters) of a value's canonical JSON."""
+    return fingerprint_of_json(canonical(value))
+
+
+def fingerprint_of_json(text: str) -> str:
+    """The fingerprint of the value that `text` is the canonical JSON of."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,22 +156,26 @@ class LiveText:
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """Why a guard refused a text: a stable code, a sentence for a person, and the span it saw ("" when none)."""
+    """Why a guard refused a text: a stable code, a sentence for a person, and the span it saw ("" when none).
+
+    One that `warns` refuses nothing: the text may be ready, and is marked.
+    """
 
     code: str
     message: str
     span: str = ""
+    warns: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What the guards say of one text; no reasons means ready."""
+    """What the guards say of one text; no reasons but such as warn means ready."""
 
     reasons: tuple[Reason, ...] = ()
 
     @property
     def passed(self) -> bool:
-        return not self.reasons
+        return all(reason.warns for reason in self.reasons)
 
 
 @dataclass(frozen=True, slots=True)

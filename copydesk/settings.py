@@ -145,14 +145,16 @@ class Settings(BaseSettings):
     chunk_size: Annotated[int, Field(ge=1, le=1024)] = 64
     chunks_in_flight: Positive = 6
     replies_in_flight: Positive = 4
-    max_chunks_in_broker: Positive = 64
+    max_chunks_in_broker: Positive = 6
     lease_seconds: Positive = 120
     max_attempts: Positive = 3
-    sweep_seconds: Positive = 15
+    sweep_seconds: Positive = 5
+    shutdown_seconds: Positive = 25
 
     sentiment: SentimentModel = SentimentModel()
     serve: Serve = Serve()
     keep_reviews_days: Positive | None = None
+    keep_runs_days: Positive | None = None
 
     flower_port: int = 5555
     shops: dict[str, Shop] = {}

@@ -8,7 +8,7 @@ import typer
 
 from copydesk.model import Lane
 from copydesk.settings import Settings
-from copydesk.store import Database
+from copydesk.store import Database, runs
 from copydesk.store.runs import Planned
 from producer.services import ServiceError, Services
 
@@ -19,21 +19,29 @@ def new_key() -> str:
 
 
 def ring(settings: Settings, database: Database, planned: Planned, lane: Lane = Lane.CATALOG) -> None:
-    """Ring for the run of this lane; a broker that is away, or workers that are, are warned of and lose nothing."""
+    """Ring for a run that was just planned in this lane, as ring_for does."""
+    if planned.queued:
+        _ring(settings, database, planned.run, lane)
+
+
+def ring_for(settings: Settings, database: Database, run: int) -> None:
+    """Ring; a broker that is away, or workers that are, are warned of and lose nothing."""
+    with database.read() as connection:
+        lane = runs.asked(connection, run).lane
+    _ring(settings, database, run, Lane(lane))
+
+
+def _ring(settings: Settings, database: Database, run: int, lane: Lane) -> None:
     from tasks import bells
 
-    if not planned.queued:
-        return
     try:
         bells.ring(database, settings.max_chunks_in_broker)
         listening = bells.listening_workers(lane)
     except bells.BrokerAway:
-        _warn(
-            f"the broker does not answer; run {planned.run} is planned and starts when broker, worker and beat are up"
-        )
+        _warn(f"the broker does not answer; run {run} is planned and starts when broker, worker and beat are up")
         return
     if not listening:
-        _warn(f"no worker listens; run {planned.run} waits for one: `copydesk up`, or celery -A workers.main worker")
+        _warn(f"no worker listens; run {run} waits for one: `copydesk up`, or celery -A workers.main worker")
 
 
 def wait_for_worker(services: Services, timeout_seconds: float) -> None:

@@ -35,7 +35,9 @@ def check_paths(requests: Path, answers: Path) -> None:
         raise InputError(f"the folder of {answers} cannot be written: make it, or name another one")
 
 
-def plan(database: Database, settings: Settings, requests: Path, lane: Lane) -> runs.Planned:
+def plan(
+    database: Database, settings: Settings, requests: Path, lane: Lane, budget: runs.Budget = runs.NO_BUDGET
+) -> runs.Planned:
     """The run that answers this file under these settings; made if there is none yet.
 
     Raises:
@@ -45,7 +47,7 @@ def plan(database: Database, settings: Settings, requests: Path, lane: Lane) -> 
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
         stream.seek(0)
         run_key = fingerprint([digest, batch.recipe(settings)])[:32]
-        return batch.plan(database, settings, run_key, _lines(stream, settings, digest, requests), lane)
+        return batch.plan(database, settings, run_key, _lines(stream, settings, digest, requests), lane, budget)
 
 
 def write(database: Database, run: int, answers: Path) -> Written:

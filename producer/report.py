@@ -14,13 +14,14 @@ from rich.markup import escape
 from rich.table import Table
 
 from copydesk.engine.models import ModelListing
+from copydesk.jobs.descriptions import Estimate
 from copydesk.jobs.digest import Digest
 from copydesk.jobs.evaluation import Evaluation
 from copydesk.model import Polarity
 from copydesk.store.drafts import Draft
 from copydesk.store.replies import Reply
 from copydesk.store.reviews import Forgotten
-from copydesk.store.runs import OUTCOMES, Detail, Planned, Run
+from copydesk.store.runs import OUTCOMES, Budget, Detail, Planned, Run
 from producer import watching
 from producer.batching import Written
 from producer.catalog import ExportReport
@@ -90,6 +91,28 @@ def show_export(written: ExportReport, file: Path, *, as_json: bool) -> None:
         _say(f"{written.skipped} left out: their text is blank, and a blank cell would erase the shop's")
 
 
+def show_estimate(expected: Estimate, budget: Budget, *, only: bool, as_json: bool) -> None:
+    """What a run would take: as the command's answer, or as a note beside it where it is enqueued all the same."""
+    if as_json:
+        if only:
+            print_json(asdict(expected))
+        return
+    took = f" and {_minutes(expected.minutes)}" if expected.minutes is not None else ""
+    basis = f"as {expected.runs} earlier runs with this model" if expected.runs else "a guess: no run has been timed"
+    _say(f"{expected.items} products: about {expected.tokens:,} tokens{took} ({basis})")
+    if only:
+        for why, number in expected.skipped.items():
+            _say(f"  {number} left out: {why}")
+    if budget.max_tokens is not None and expected.tokens > budget.max_tokens:
+        _say(f"  the run will be stopped at {budget.max_tokens:,} tokens; what is done by then is kept")
+    if budget.max_minutes is not None and (expected.minutes or 0) > budget.max_minutes:
+        _say(f"  the run will be stopped after {budget.max_minutes} minutes; what is done by then is kept")
+
+
+def _minutes(minutes: float) -> str:
+    return f"{minutes / 60:.1f} hours" if minutes >= 90 else f"{max(minutes, 1):.0f} minutes"
+
+
 def show_planned(planned: Planned, run: Run, *, as_json: bool) -> None:
     if as_json:
         print_json({**asdict(planned), "state": run.state, **{name: run.outcomes.get(name, 0) for name in OUTCOMES}})
@@ -136,9 +159,15 @@ def show_run(run: Run, detail: Detail, *, as_json: bool) -> None:
         return
     _say(f"run {run.id} of {run.shop} ({run.run_key}): {run.state}")
     _say(f"  {watching.line(run)}")
+    if run.stopped_because:
+        _say(f"  stopped: {run.stopped_because}")
+    if run.trouble:
+        _say(f"  trouble: {run.trouble}")
     _say(f"  drafts: {_counts(run.counts)}")
     _say(f"  chunks: {_counts(detail.chunks)}")
-    _say(f"  tokens: {run.prompt_tokens} in, {run.completion_tokens} out; model {run.recipe.get('model')}")
+    limit = f" of {run.budget.max_tokens} allowed" if run.budget.max_tokens else ""
+    spent = f"{run.prompt_tokens} in, {run.completion_tokens} out{limit}"
+    _say(f"  tokens: {spent}; model {run.recipe.get('model')}")
     if detail.telemetry.completions:
         _say(f"  a chunk on average: {detail.telemetry}")
     if detail.last_settled_at:
@@ -180,7 +209,7 @@ def show_draft(draft: Draft, live: str | None, *, as_json: bool) -> None:
     )
     _say(f"\n{draft.text or '(no text)'}\n")
     for reason in draft.reasons:
-        _say(f"  {reason.code}: {reason.message}")
+        _say(f"  {reason.code}{' (a remark)' if reason.warns else ''}: {reason.message}")
     if draft.model_text is not None:
         _say(f"before it was edited:\n{draft.model_text}\n")
     _say("facts:")
@@ -227,7 +256,7 @@ def show_reply(reply: Reply, *, as_json: bool) -> None:
     )
     _say(f"\n{reply.text or '(no text)'}\n")
     for reason in reply.reasons:
-        _say(f"  {reason.code}: {reason.message}")
+        _say(f"  {reason.code}{' (a remark)' if reason.warns else ''}: {reason.message}")
     if reply.model_text:
         _say(f"before it was edited:\n{reply.model_text}\n")
     stars = f"{reply.rating} stars" if reply.rating else "no stars"

@@ -1,6 +1,7 @@
 """The relay between the ledger and the broker: chunks that wait are rung, a bounded number at a time."""
 
 import json
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,7 +21,9 @@ QUEUES = (REPLIES, CATALOG)
 TASK_OF_KIND = {DESCRIPTION: DESCRIBE_CHUNK, BATCH: BATCH_CHUNK, REPLY: REPLY_CHUNK, SENTIMENT: SENTIMENT_CHUNK}
 
 REPLIES_IN_BROKER = 64
-"""Chunks that somebody waits for and that are rung and not done; beside those of the catalog."""
+"""Bells of chunks that somebody waits for; beside those of the catalog."""
+
+_BELL = re.compile(r"run-(?P<run>\d+)\.chunk-(?P<chunk>\d+)\.")
 
 SAFE = {"appendonly": "yes", "maxmemory-policy": "noeviction"}
 """How the broker must be set so that it neither forgets at a restart nor drops bells when it is full."""
@@ -33,23 +36,24 @@ class BrokerAway(CopydeskError):
 def ring(database: Database, limit: int, room: int = 1) -> int:
     """Ring waiting chunks; returns how many bells the broker took.
 
-    Of the catalog's chunks `limit` are rung and not done at most, and none are rung while that leaves less than `room`;
-    what somebody waits for has a bound of its own.
-    A bell that the broker did not take waits again, and the next sweep rings it: nothing is lost.
+    Of the catalog `limit` bells wait in the broker at most, whatever is in workers' hands, so that a shop that comes
+    late finds a short queue; none are rung while that leaves less than `room`. What somebody waits for has a bound of
+    its own. A bell that the broker did not take waits again, and the next sweep rings it: nothing is lost.
 
     Raises:
         BrokerAway: the broker does not answer.
     """
+    with _channel() as channel:
+        free = {REPLIES: REPLIES_IN_BROKER - _length(channel, REPLIES), CATALOG: limit - _length(channel, CATALOG)}
+    if free[CATALOG] < room:
+        free[CATALOG] = 0
     with database.write() as connection:
-        bells = [
-            *runs.claim_bells(connection, REPLIES_IN_BROKER, REPLIES),
-            *runs.claim_bells(connection, limit, CATALOG, room=room),
-        ]
+        bells = [bell for lane in QUEUES for bell in runs.claim_bells(connection, free[lane], lane)]
     if not bells:
         return 0
     sent = 0
     try:
-        with _channel(), app.producer_pool.acquire(block=True) as producer:
+        with _broker_errors(), app.producer_pool.acquire(block=True) as producer:
             for bell in bells:
                 app.send_task(
                     TASK_OF_KIND[bell.kind],
@@ -86,24 +90,29 @@ class Relay:
         return rung
 
 
-def broker_is_empty() -> bool:
-    """True when no chunk's bell is queued or in a worker's hands: whatever is rung but untouched has lost its bell.
+def heard() -> set[tuple[int, int]]:
+    """Chunks (run, number) whose bell is queued or in a worker's hands: what is rung and not here has lost its bell.
 
     Raises:
         BrokerAway: the broker does not answer.
     """
     with _channel() as channel:
-        if any(channel.client.llen(queue) for queue in QUEUES):
-            return False
+        queued = [message for queue in QUEUES for message in channel.client.lrange(queue, 0, -1)]
         # kombu puts the prefix before the keys of some commands only, and HVALS is not one of them.
         in_hands = channel.client.hvals(channel.global_keyprefix + channel.unacked_key)
-        return all(json.loads(delivery)[2] not in QUEUES for delivery in in_hands)
+    messages = [*map(json.loads, queued), *(json.loads(delivery)[0] for delivery in in_hands)]
+    found = (_BELL.match(str(message["headers"].get("id"))) for message in messages)
+    return {(int(one["run"]), int(one["chunk"])) for one in found if one}
 
 
 def queued() -> int:
     """How many bells wait in the broker. Raises BrokerAway."""
     with _channel() as channel:
-        return sum(int(channel.client.llen(queue)) for queue in QUEUES)
+        return sum(_length(channel, queue) for queue in QUEUES)
+
+
+def _length(channel: Any, queue: str) -> int:
+    return int(channel.client.llen(queue))
 
 
 def durability() -> dict[str, str]:

@@ -1,5 +1,6 @@
 """What the tasks of this process work with. The worker provides it once, before the first task runs."""
 
+import contextlib
 import logging
 import threading
 from collections.abc import Callable
@@ -7,8 +8,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from copydesk.engine.base import Engine
-from copydesk.errors import ConfigurationError, CopydeskError
-from copydesk.jobs import batch, descriptions, posting, replies, sentiments, upkeep
+from copydesk.errors import ConfigurationError, CopydeskError, StoreUnavailable
+from copydesk.jobs import batch, chunks, descriptions, posting, replies, sentiments, upkeep
 from copydesk.jobs.chunks import Progress, Tally
 from copydesk.settings import Settings
 from copydesk.store import Database, runs
@@ -61,31 +62,46 @@ class Desk:
     _posting: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
 
     def describe_chunk(self, run: int, chunk: int, progress: Progress) -> str:
-        tally = descriptions.write_chunk(self.database, self.settings, self.engine, run, chunk, progress)
-        return self._ended(tally)
+        return self._write(descriptions.write_chunk, self.engine, run, chunk, progress)
 
     def batch_chunk(self, run: int, chunk: int, progress: Progress) -> str:
-        tally = batch.write_chunk(self.database, self.settings, self.engine, run, chunk, progress)
-        return self._ended(tally)
+        return self._write(batch.write_chunk, self.engine, run, chunk, progress)
 
     def reply_chunk(self, run: int, chunk: int, progress: Progress) -> str:
-        tally = replies.write_chunk(self.database, self.settings, self.engine, run, chunk, progress)
-        return self._ended(tally)
+        return self._write(replies.write_chunk, self.engine, run, chunk, progress)
 
     def sentiment_chunk(self, run: int, chunk: int, progress: Progress) -> str:
-        tally = sentiments.write_chunk(self.database, self.settings, self.classifier, run, chunk, progress)
-        return self._ended(tally)
+        return self._write(sentiments.write_chunk, self.classifier, run, chunk, progress)
 
-    def _ended(self, tally: Tally) -> str:
-        """A chunk has ended, so others may be rung; how it went, as the task's result."""
-        self._ring(room=self.settings.max_chunks_in_broker // 2)
+    def _write(self, job: Callable[..., Tally], engine: object, run: int, chunk: int, progress: Progress) -> str:
+        """How a chunk went, as the task's result. Others are rung: a bell has been taken, and a chunk has ended."""
+        self._ring_if_few()
+        try:
+            tally = job(self.database, self.settings, engine, run, chunk, progress)
+        except Exception as error:
+            with contextlib.suppress(StoreUnavailable):  # then the sweep finds a chunk that is rung and silent
+                chunks.put_back(self.database, run, chunk, str(error) or type(error).__name__)
+            raise
+        self._ring_if_few()
         return str(tally)
+
+    def _ring_if_few(self) -> None:
+        """A broker or a database that is away for a moment costs nothing: the next sweep rings."""
+        try:
+            self._ring(room=(self.settings.max_chunks_in_broker + 1) // 2)
+        except (bells.BrokerAway, StoreUnavailable) as error:
+            log.warning("nothing was rung: %s", error)
+
+    def drain(self) -> None:
+        """Finish what decodes, and leave the rest to others; nothing is begun any more."""
+        self.engine.drain(self.settings.shutdown_seconds)
+        self.classifier.close()
 
     def sweep(self) -> str:
         swept = upkeep.sweep(
             self.database,
             max_attempts=self.settings.max_attempts,
-            broker_is_empty=bells.broker_is_empty(),
+            heard=bells.heard(),
             rule_is_on=lambda shop: self.settings.shop(shop).auto_publish,
             keep_reviews_days=self.settings.keep_reviews_days,
         )
@@ -93,6 +109,11 @@ class Desk:
             log.info("swept: %s", swept)
         self._make_up_for_a_lost_night()
         return f"{swept}, {self._ring()} rung{self._post()}"
+
+    def clean(self) -> str:
+        """Remove what ended runs left behind and is older than the settings keep."""
+        days = self.settings.keep_runs_days
+        return f"{0 if days is None else upkeep.clean(self.database, days)} drafts removed"
 
     def _post(self) -> str:
         """What is approved goes to the webhooks of the shops that have one; what came of it, as the sweep tells it.
@@ -127,13 +148,7 @@ class Desk:
     def nightly(self, shop: str) -> str:
         """Two beats make one run: its key is the schedule's slot."""
         slot = schedule.last_slot(self.settings.nightly, datetime.now(UTC))
-        planned = descriptions.plan(
-            self.database,
-            self.settings,
-            shop,
-            nightly_key(slot),
-            auto_publish=self.settings.shop(shop).auto_publish,
-        )
+        planned = descriptions.plan(self.database, self.settings, shop, nightly_key(slot))
         self._ring()
         return (
             f"run {planned.run}: {planned.queued} queued" if planned.created else f"run {planned.run} was there already"

@@ -4,7 +4,7 @@ CATALOG, REPLIES, UPKEEP = "catalog", "replies", "upkeep"
 
 DESCRIBE_CHUNK, BATCH_CHUNK = "copydesk.describe_chunk", "copydesk.batch_chunk"
 REPLY_CHUNK, SENTIMENT_CHUNK = "copydesk.reply_chunk", "copydesk.sentiment_chunk"
-SWEEP = "copydesk.sweep"
+SWEEP, CLEAN = "copydesk.sweep", "copydesk.clean"
 NIGHTLY = "copydesk.nightly"
 
 ROUTES = {
@@ -14,5 +14,6 @@ ROUTES = {
     REPLY_CHUNK: {"queue": REPLIES},
     SENTIMENT_CHUNK: {"queue": CATALOG},
     SWEEP: {"queue": UPKEEP},
+    CLEAN: {"queue": UPKEEP},
     NIGHTLY: {"queue": UPKEEP},
 }

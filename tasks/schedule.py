@@ -8,7 +8,9 @@ from celery.schedules import ParseException, crontab
 
 from copydesk.errors import ConfigurationError
 from copydesk.settings import Nightly, Settings
-from tasks.names import NIGHTLY, SWEEP
+from tasks.names import CLEAN, NIGHTLY, SWEEP
+
+CLEAN_SECONDS = 3600.0
 
 DAYS_UNTIL_THE_CALENDAR_REPEATS = 28 * 366
 
@@ -25,7 +27,8 @@ def entries(settings: Settings) -> dict[str, dict[str, Any]]:
         f"nightly {shop}": {"task": NIGHTLY, "schedule": cron, "kwargs": {"shop": shop}}
         for shop in settings.nightly.shops
     }
-    return {"sweep": sweep, **nightly}
+    clean = {"task": CLEAN, "schedule": CLEAN_SECONDS, "options": {"expires": CLEAN_SECONDS}}
+    return {"sweep": sweep, "clean": clean, **nightly}
 
 
 def parsed(nightly: Nightly) -> crontab:

@@ -10,7 +10,7 @@ from copydesk.errors import ConfigurationError
 from copydesk.jobs.chunks import Progress
 from tasks import desk
 from tasks.app import app
-from tasks.names import BATCH_CHUNK, DESCRIBE_CHUNK, NIGHTLY, REPLY_CHUNK, ROUTES, SENTIMENT_CHUNK, SWEEP
+from tasks.names import BATCH_CHUNK, CLEAN, DESCRIBE_CHUNK, NIGHTLY, REPLY_CHUNK, ROUTES, SENTIMENT_CHUNK, SWEEP
 
 
 def task(name: str) -> Callable[[Callable[..., str]], Any]:
@@ -60,6 +60,12 @@ def sentiment_chunk(self: Task, *, run: int, chunk: int, shop: str) -> str:  # n
 def sweep(self: Task) -> str:  # noqa: ARG001
     """Put right what crashed workers and lost messages left behind."""
     return desk.current().sweep()
+
+
+@task(CLEAN)
+def clean(self: Task) -> str:  # noqa: ARG001
+    """Remove what old runs left behind."""
+    return desk.current().clean()
 
 
 @task(NIGHTLY)

@@ -28,7 +28,7 @@ class Answering:
     def stats(self) -> Stats:
         return Stats(width=self.width)
 
-    def drain(self) -> None:
+    def drain(self, timeout_seconds: float) -> None:
         pass
 
     def close(self) -> None:

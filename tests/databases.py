@@ -10,7 +10,7 @@ import tempfile
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import count
@@ -172,9 +172,11 @@ class Ledger:
         with self.database.write() as connection:
             return runs.plan(connection, self.shop_id, made)
 
-    def claim(self, run: int, chunk: int = 0, *, token: str = MINE, lease_seconds: float = 60) -> list[drafts.Claimed]:
+    def claim(
+        self, run: int, chunk: int = 0, *, token: str = MINE, lease_seconds: float = 60, alone: bool = False
+    ) -> list[drafts.Claimed]:
         with self.database.write() as connection:
-            return drafts.claim(connection, run, chunk, token=token, lease_seconds=lease_seconds)
+            return drafts.claim(connection, run, chunk, token=token, lease_seconds=lease_seconds, alone=alone)
 
     def settle(self, *outcomes: drafts.Outcome, token: str = MINE) -> drafts.Settled:
         with self.database.write() as connection:
@@ -236,17 +238,22 @@ class Ledger:
             return runs.finalize(connection, run)
 
     def return_expired(self, max_attempts: int = 3) -> tuple[int, int]:
+        """Without a pause before the next attempt."""
         with self.database.write() as connection:
-            return drafts.return_expired(connection, max_attempts)
+            return drafts.return_expired(connection, [0.0] * (max_attempts - 1))
 
-    def bells(self, limit: int, lane: str = Lane.CATALOG) -> list[runs.Bell]:
+    def let_go(self, run: int, chunk: int = 0, *, token: str = MINE, crashed: Collection[int] = ()) -> int:
         with self.database.write() as connection:
-            return runs.claim_bells(connection, limit, lane)
+            return drafts.let_go(connection, run, chunk, token, crashed=crashed, pauses=[0.0, 0.0])
 
-    def wait_again(self, rung_before_seconds: float = -1) -> int:
+    def bells(self, number: int, lane: str = Lane.CATALOG) -> list[runs.Bell]:
+        with self.database.write() as connection:
+            return runs.claim_bells(connection, number, lane)
+
+    def wait_again(self, heard: Collection[tuple[int, int]] = (), rung_before_seconds: float = -1) -> int:
         """By default every rung chunk is old enough."""
         with self.database.write() as connection:
-            return runs.wait_again(connection, rung_before_seconds=rung_before_seconds)
+            return runs.wait_again(connection, heard, rung_before_seconds=rung_before_seconds)
 
     def close_chunks(self, only: tuple[int, int] | None = None) -> int:
         with self.database.write() as connection:

@@ -7,9 +7,13 @@ from collections.abc import Callable
 from contextlib import suppress
 from multiprocessing import Pipe
 
-from copydesk.engine.backend import Backend
+from copydesk.engine.backend import Backend, Broken
 from copydesk.engine.hosted import HostedEngine
 from copydesk.engine.loop import Loop, Opened
+
+
+class Died(BaseException):
+    """Ends a loop as the death of its process would, wherever in its backend it is raised."""
 
 
 class ThreadHost:
@@ -22,12 +26,14 @@ class ThreadHost:
         self._thread.start()
 
     def _run(self) -> None:
-        with self._theirs, suppress(OSError):  # killed at once
+        with self._theirs, suppress(OSError, Broken, Died):  # killed at once, or it died
             self._theirs.send(Opened(self.backend.model))
             loop = Loop(self.backend, self._theirs)
-            loop.run()
-            for row in loop.scheduler.running:  # a backend may be used again by the next test
-                self.backend.remove(row)
+            try:
+                loop.run()
+            finally:
+                for row in loop.scheduler.running:  # a backend may be used again by the next test
+                    self.backend.remove(row)
         self.backend.close()
 
     def kill(self) -> str:

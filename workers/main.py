@@ -3,10 +3,11 @@
 import os
 import signal
 import sys
+import threading
 import time
 from typing import Any
 
-from celery.signals import celeryd_init, worker_shutdown
+from celery.signals import celeryd_init, worker_shutdown, worker_shutting_down
 
 from copydesk import settings as copydesk_settings
 from copydesk.engine.open import open_classifier, open_engine
@@ -37,6 +38,12 @@ def open_desk(**_: Any) -> None:
     except CopydeskError as error:
         # Celery swallows every other exception of a signal, and would run on without an engine.
         raise SystemExit(f"copydesk worker: {error}") from error
+
+
+@worker_shutting_down.connect  # type: ignore[untyped-decorator]
+def drain_desk(**_: Any) -> None:
+    """SIGTERM came: what decodes is finished, the rest goes back. In a thread: this is a signal handler."""
+    threading.Thread(target=desk.current().drain, name="drain", daemon=True).start()
 
 
 @worker_shutdown.connect  # type: ignore[untyped-decorator]

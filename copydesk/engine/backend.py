@@ -31,12 +31,13 @@ class Prompt:
     """A request as its backend reads it.
 
     `tokens` is 0 where the backend cannot count; `shared` tokens of them are the same for other products and are read
-    once; `data` is the backend's own.
+    once; `data` is the backend's own. `apart`: whatever becomes of it, its neighbours are not drawn in.
     """
 
     tokens: int
     data: Any
     shared: int = 0
+    apart: bool = False
 
 
 @dataclass(slots=True, eq=False)
@@ -54,6 +55,11 @@ class Row:
     def most_tokens(self) -> int:
         """Tokens it takes up at its longest."""
         return self.prompt.tokens + self.request.sampling.max_tokens
+
+    @property
+    def alone(self) -> bool:
+        """Whether nothing else may decode beside it but the other candidates of its request."""
+        return self.request.alone and not self.prompt.apart
 
     @property
     def seed(self) -> int:
@@ -118,7 +124,7 @@ class Backend(Protocol):
         Raises:
             OutOfMemory: the loop removes every row and adds fewer.
             Broken: the process is of no use any more.
-            Exception: the loop fails the rows and goes on.
+            Exception: the loop hands the rows back and goes on.
         """
 
     def close(self) -> None:

@@ -22,7 +22,8 @@ class Request:
     """One prompt and how many completions of it are wanted.
 
     `id` is the caller's, and unique among the requests in flight. `messages` is used when the model has a chat
-    template, `plain` when it has none (base models such as GPT-2).
+    template, `plain` when it has none (base models such as GPT-2). `alone`: nothing else decodes beside it, so that a
+    crash is nobody else's fault; an engine whose requests share no fate passes over it.
     """
 
     id: str
@@ -31,6 +32,7 @@ class Request:
     sampling: Sampling
     candidates: int = 1
     lane: Lane = Lane.CATALOG
+    alone: bool = False
 
 
 class Finish(StrEnum):
@@ -40,7 +42,9 @@ class Finish(StrEnum):
     LENGTH = "length"  # it was cut at the token limit
     FAILED = "failed"  # the model could not answer; `error` says why
     CANCELLED = "cancelled"  # its caller did not want it any more
-    CLOSED = "closed"  # the engine was closed, died or hung before the end; another one may answer it
+    CRASHED = "crashed"  # the model died, hung or failed while it worked on this; maybe for another one's sake
+    CLOSED = "closed"  # the engine was closed, or died while this waited for its turn; another one may answer it
+    UNAVAILABLE = "unavailable"  # what runs the model cannot be reached, or refuses us and not this; `error` says why
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +84,14 @@ class Stats:
     busy_seconds: float = 0.0  # in which the model worked
     sequence_seconds: float = 0.0  # the same, times the sequences it worked on
     restarts: int = 0
+    stalled_seconds: float = 0.0  # without a sign of life though there is work; opening the model again is none
 
 
 Deliver = Callable[[Completion], None]
+
+
+class EngineClosed(RuntimeError):
+    """The engine takes nothing any more."""
 
 
 class Engine(Protocol):
@@ -96,10 +105,11 @@ class Engine(Protocol):
         """Queue requests and return at once.
 
         `deliver` is called from the engine's own thread, exactly `candidates` times for each request, whatever
-        happens to it: what cannot be answered is delivered as FAILED, CANCELLED or CLOSED, never dropped.
+        happens to it: what cannot be answered is delivered with another finish (see Finish), never dropped. When the
+        model dies, all that it owed of a request is CRASHED if it had begun with one of the candidates.
 
         Raises:
-            RuntimeError: the engine is closed.
+            EngineClosed: the engine is closed or drained.
         """
 
     def cancel(self, ids: Collection[str]) -> None:
@@ -108,8 +118,12 @@ class Engine(Protocol):
     def stats(self) -> Stats:
         """How it goes; at most a second old."""
 
-    def drain(self) -> None:
-        """Take nothing more, deliver what waits as CLOSED, finish what decodes, and close."""
+    def drain(self, timeout_seconds: float) -> None:
+        """Take nothing more, deliver what waits as CLOSED at once, finish what decodes, and close.
+
+        What has not ended by the timeout is CLOSED too. Returns when everything has been delivered, or at once in a
+        `deliver` callback. close() ends it early.
+        """
 
     def close(self) -> None:
         """Stop at once; whatever is in flight is delivered as CLOSED. May be called twice."""

@@ -1,7 +1,7 @@
 """The engine as the rest of the system sees it: a process of its own on the other end of a pipe, watched.
 
-A process that dies or hangs is ended and started again; what it had in hand is delivered as CLOSED, so that whoever
-asked lets go of it. See loop.py for the other end.
+A process that dies or hangs is ended and started again. What it had in hand is delivered as CRASHED, what waited as
+CLOSED, so that whoever asked lets go of it. See loop.py for the other end.
 """
 
 import logging
@@ -14,22 +14,38 @@ import threading
 import time
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from queue import SimpleQueue
 from typing import Protocol
 
-from copydesk.engine.base import Completion, Deliver, Finish, Request, Stats
-from copydesk.engine.loop import Cancel, Command, Drain, Event, NotOpened, Opened, Progress, Submit
+from copydesk.engine.backend import said
+from copydesk.engine.base import Completion, Deliver, EngineClosed, Finish, Request, Stats
+from copydesk.engine.loop import (
+    CLOSED_BEFORE_TURN,
+    Cancel,
+    Command,
+    Drain,
+    Event,
+    InHand,
+    NotOpened,
+    Opened,
+    Progress,
+    Submit,
+)
 from copydesk.errors import CopydeskError, ModelError
 from copydesk.settings import Settings
 
 log = logging.getLogger(__name__)
 
-POLL_SECONDS = 1.0
+POLL_SECONDS = 0.25
 
 DEATHS_IN_A_ROW = 3
 """So many processes that end before anything was answered, and the engine gives up."""
+
+DRAIN_SECONDS = 0.5
+"""Within which a process hands back what waits when it shall drain, unless its step is a long one or hangs."""
 
 
 class Host(Protocol):
@@ -76,6 +92,11 @@ class _Flight:
     deliver: Deliver
     owed: set[int]
 
+    def give_back(self, finish: Finish, why: str) -> None:
+        """Deliver everything that is owed without an answer."""
+        for index in sorted(self.owed):
+            self.land(Completion("", index, "", finish, error=why))
+
     def land(self, completion: Completion) -> None:
         self.owed.discard(completion.index)
         try:
@@ -111,8 +132,12 @@ class HostedEngine:
         self._submitted = 0
         self._outbox: SimpleQueue[Command | None] = SimpleQueue()
         self._host: Host | None = None
+        self._in_hand: frozenset[str] = frozenset()  # what the process works on; some of it may have ended
+        self._has_answered = False  # the process that runs
+        self._silent_seconds = 0.0  # while there was something in flight
         self._closing = False  # takes nothing more
         self._ending = False  # ends at once
+        self._draining_since: float | None = None  # by time.monotonic()
         self._now = Stats()
         self._before = Stats()  # sums of processes that ended
         opened: Future[str] = Future()
@@ -129,7 +154,7 @@ class HostedEngine:
         """Queue requests and return at once; see the protocol."""
         with self._lock:
             if self._closing:
-                raise RuntimeError("the engine is closed: open another one")
+                raise EngineClosed("the engine is closed: open another one")
             sent = []
             for request in requests:
                 self._submitted += 1
@@ -149,14 +174,21 @@ class HostedEngine:
 
     def stats(self) -> Stats:
         """See the protocol."""
-        return _added(self._before, self._now)
+        stalled_seconds = self._silent_seconds if self._flights else 0.0
+        return replace(_added(self._before, self._now), stalled_seconds=stalled_seconds)
 
-    def drain(self) -> None:
-        """See the protocol; returns when everything has been delivered."""
+    def drain(self, timeout_seconds: float) -> None:
+        """See the protocol."""
         with self._lock:
             self._closing = True
+            self._draining_since = self._draining_since or time.monotonic()
             self._outbox.put(Drain())
-        self._thread.join()
+        deadline = threading.Timer(timeout_seconds, self.close)
+        deadline.daemon = True
+        deadline.start()
+        if threading.current_thread() is not self._thread:  # as it is in a deliver callback
+            self._thread.join()
+            deadline.cancel()
 
     def close(self) -> None:
         """See the protocol."""
@@ -180,12 +212,14 @@ class HostedEngine:
         opened.set_result(model)
         deaths = 0
         while True:
-            answered = self._now.completed
             why = self._listen()
+            if self._has_answered:
+                deaths = 0
+            elif not self._had_only_alone_in_hand():
+                deaths += 1
             self._give_up(why)
             if self._closing:
                 return
-            deaths = deaths + 1 if self._now.completed == answered else 0
             log.error("the engine %s; starting it again", why)
             self._before = replace(self.stats(), waiting=0, running=0, restarts=self._before.restarts + 1)
             self._now = Stats()
@@ -201,8 +235,10 @@ class HostedEngine:
         host = self._start()
         with self._lock:
             self._host = host
+        self._has_answered = False
+        self._silent_seconds = 0.0
         try:
-            event: Event = host.pipe.recv()
+            event = self._opening(host)
         except (EOFError, OSError):
             ended = host.kill()
             host.pipe.close()
@@ -221,48 +257,106 @@ class HostedEngine:
         writer.start()
         return event.model
 
+    def _opening(self, host: Host) -> Event:
+        """The process's first word. Raises EOFError if it ends without one, or if we shall end meanwhile."""
+        while not host.pipe.poll(POLL_SECONDS):
+            self._count_silence()
+            if self._closing:
+                raise EOFError
+        event: Event = host.pipe.recv()
+        return event
+
     def _listen(self) -> str:
         """Deliver what comes until the process ends, hangs or shall end; why it is over, in words."""
         host = self._host
         assert host is not None  # noqa: S101 - _open sets it
-        heard_at = time.monotonic()
+        self._silent_seconds = 0.0
+        trouble = ""
         try:
-            while not self._ending:
+            while not (trouble or self._is_over()):
                 if host.pipe.poll(POLL_SECONDS):
                     self._hear(host.pipe.recv())
-                    heard_at = time.monotonic()
-                elif not self._flights:
-                    heard_at = time.monotonic()
-                elif (silent := time.monotonic() - heard_at) > self._hang_seconds:
-                    return f"gave no sign of life for {silent:.0f} s"
+                else:
+                    trouble = self._look_for_hang()
+                self._look_for_drain(host)
         except (EOFError, OSError):
             pass
-        finally:
-            ended = host.kill()
-            host.pipe.close()
-        return ended
+        except Exception as error:  # such as the words of another version, installed while we run
+            log.exception("the engine's process is not understood")
+            trouble = f"said what is not understood ({said(error)})"
+        ended = host.kill()
+        self._hear_the_rest(host)
+        host.pipe.close()
+        return trouble or ended
+
+    def _is_over(self) -> bool:
+        """Closed, or drained: then nobody waits until the process has tidied up."""
+        return self._ending or (self._closing and not self._flights)
+
+    def _look_for_hang(self) -> str:
+        """How it hangs, in words; empty while it does not. Of time in which we were stopped ourselves little counts."""
+        self._count_silence()
+        hangs = self._silent_seconds > self._hang_seconds
+        return f"gave no sign of life for {self._silent_seconds:.0f} s" if hangs else ""
+
+    def _count_silence(self) -> None:
+        self._silent_seconds = self._silent_seconds + POLL_SECONDS if self._flights else 0.0
+
+    def _look_for_drain(self, host: Host) -> None:
+        """The process hands back what waits, between two steps; if a step takes long, we do."""
+        if self._draining_since is None or time.monotonic() - self._draining_since < DRAIN_SECONDS:
+            return
+        if host.pipe.poll(0):  # so in_hand may be about to change
+            return
+        with self._lock:
+            waiting = [own for own in self._flights if own not in self._in_hand]
+            flights = [self._flights.pop(own) for own in waiting]
+        for flight in flights:
+            flight.give_back(Finish.CLOSED, CLOSED_BEFORE_TURN)
+
+    def _hear_the_rest(self, host: Host) -> None:
+        """What the process said before it was ended: a death must not lose what it had in hand."""
+        with suppress(Exception):  # there may be half a message
+            while not self._ending and host.pipe.poll(0):
+                self._hear(host.pipe.recv())
 
     def _hear(self, event: Event) -> None:
-        if not isinstance(event, Progress):
-            return
-        self._now = event.stats
-        for completion in event.completions:
-            with self._lock:
-                flight = self._flights[completion.request_id]
-                if flight.owed == {completion.index}:
-                    del self._flights[completion.request_id]
+        self._silent_seconds = 0.0
+        if isinstance(event, InHand):
+            self._in_hand = event.ids
+        elif isinstance(event, Progress):
+            self._now = event.stats
+            for completion in event.completions:
+                self._land(completion)
+
+    def _land(self, completion: Completion) -> None:
+        self._has_answered = self._has_answered or completion.finish in (Finish.STOP, Finish.LENGTH)
+        with self._lock:
+            flight = self._flights.get(completion.request_id)
+            if flight is not None and flight.owed == {completion.index}:
+                del self._flights[completion.request_id]
+        if flight is not None:  # else it was handed back by _look_for_drain
             flight.land(completion)
 
+    def _had_only_alone_in_hand(self) -> bool:
+        """Then the request is to blame for a death, and not the engine."""
+        begun = [flight for own, flight in self._flights.items() if own in self._in_hand]
+        return bool(begun) and all(flight.request.alone for flight in begun)
+
     def _give_up(self, why: str) -> None:
-        """The process is gone: everything in flight is delivered as CLOSED; the next process gets a new outbox."""
+        """The process is gone: everything in flight is handed back; the next process gets a new outbox."""
         with self._lock:
             flights, self._flights = self._flights, {}
+            crashed = frozenset() if self._ending else self._in_hand
+            self._in_hand = frozenset()
             self._outbox.put(None)
             self._outbox = SimpleQueue()
         reason = "the engine was closed before the end" if self._closing else f"the engine {why}"
-        for flight in flights.values():
-            for index in sorted(flight.owed):
-                flight.land(Completion("", index, "", Finish.CLOSED, error=reason))
+        for own, flight in flights.items():
+            if own in crashed:
+                flight.give_back(Finish.CRASHED, f"the engine {why} while it worked on this")
+            else:
+                flight.give_back(Finish.CLOSED, reason)
 
     def _break(self, why: str) -> None:
         with self._lock:

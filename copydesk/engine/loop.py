@@ -5,6 +5,7 @@ The other end of the pipe is hosted.py. Messages are the small frozen classes be
 
 import logging
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 
@@ -23,6 +24,8 @@ QUIET_SECONDS = 30.0
 FAULTS_IN_A_ROW = 3
 """So many steps that raise, with nothing that ends between them, and the process is of no use any more."""
 
+CLOSED_BEFORE_TURN = "the engine was closed before this request's turn"
+
 
 @dataclass(frozen=True, slots=True)
 class Submit:
@@ -39,7 +42,7 @@ class Cancel:
 
 @dataclass(frozen=True, slots=True)
 class Drain:
-    """Take nothing more, finish what decodes, end."""
+    """Take nothing more, hand back what waits, finish what decodes, end."""
 
 
 Command = Submit | Cancel | Drain
@@ -60,6 +63,16 @@ class NotOpened:
 
 
 @dataclass(frozen=True, slots=True)
+class InHand:
+    """From now on the model works on these requests, reading or decoding, and on no other.
+
+    Told before it does: a death of the process that one of them brings about cannot lose it.
+    """
+
+    ids: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
 class Progress:
     """The engine is alive, and these ended."""
 
@@ -67,7 +80,7 @@ class Progress:
     stats: Stats
 
 
-Event = Opened | NotOpened | Progress
+Event = Opened | NotOpened | InHand | Progress
 
 
 class Loop:
@@ -84,6 +97,8 @@ class Loop:
         )
         self.stats = Stats(width=backend.width)
         self.ended: list[Completion] = []
+        self.in_hand: frozenset[str] = frozenset()  # as was told
+        self.has_read = False  # since then
         self.told_at = 0.0
         self.reply_at = -QUIET_SECONDS  # when the last one was in hand
         self.faults = 0
@@ -92,32 +107,40 @@ class Loop:
     def run(self) -> None:
         """Until the pipe closes or, after Drain, nothing decodes any more. Raises Broken."""
         try:
-            while not (self.draining and not self.scheduler.running):
+            while self._works or not self.draining:
                 self._take_commands()
                 self._look_for_replies()
-                for row in self.scheduler.admit():
-                    self._admit(row)
+                self._admit()
                 if self.scheduler.running:
                     self._step()
                 self._tell()
         except (EOFError, BrokenPipeError, ConnectionResetError):  # whoever started us has gone
             return
 
+    @property
+    def _works(self) -> bool:
+        return bool(self.scheduler.running or self.scheduler.waits)
+
     # Commands
 
     def _take_commands(self) -> None:
-        idle = not self.scheduler.running and not self.scheduler.waits
+        idle = not self._works
         while self.pipe.poll(None if idle and not self.draining else 0):
             command: Command = self.pipe.recv()
             match command:
                 case Submit():
-                    for request in command.requests:
-                        self._submit(request, command.at)
+                    self._read(command)
                 case Cancel():
                     self._cancel(command.ids)
                 case Drain():
                     self._drain()
             idle = False
+
+    def _read(self, command: Submit) -> None:
+        self._tell_in_hand(command.requests)
+        self.has_read = True
+        for request in command.requests:
+            self._submit(request, command.at)
 
     def _submit(self, request: Request, at: float) -> None:
         try:
@@ -134,7 +157,7 @@ class Loop:
             row = Row(request, index, prompt, at)
             why = refusal or self.scheduler.refusal(row)
             if self.draining:
-                self._end(row, Text("", Finish.CLOSED, 0, error="the engine closes"))
+                self._end(row, Text("", Finish.CLOSED, 0, error=CLOSED_BEFORE_TURN))
             elif why:
                 self._end(row, Text("", Finish.FAILED, 0, error=why))
             else:
@@ -151,7 +174,7 @@ class Loop:
     def _drain(self) -> None:
         self.draining = True
         for row in self.scheduler.clear_waiting():
-            self._end(row, Text("", Finish.CLOSED, 0, error="the engine was closed before this request's turn"))
+            self._end(row, Text("", Finish.CLOSED, 0, error=CLOSED_BEFORE_TURN))
 
     # Steps
 
@@ -160,7 +183,15 @@ class Loop:
             self.reply_at = time.monotonic()
         self.scheduler.replies_about = time.monotonic() - self.reply_at < QUIET_SECONDS
 
-    def _admit(self, row: Row) -> None:
+    def _admit(self) -> None:
+        admitted = self.scheduler.admit()
+        if admitted or self.has_read:
+            self._tell_in_hand()
+            self.has_read = False
+        for row in admitted:
+            self._add(row)
+
+    def _add(self, row: Row) -> None:
         row.admitted_at = time.monotonic()
         try:
             self.backend.add(row)
@@ -180,12 +211,12 @@ class Loop:
             self._out_of_memory(rows, error)
         except Broken:
             raise
-        except Exception as error:  # the rows are owed an answer, and the engine lives on
+        except Exception as error:  # the rows are owed an end, and the engine lives on
             log.warning("a step with %d sequences failed", len(rows), exc_info=True)
             self.faults += 1
             if self.faults == FAULTS_IN_A_ROW:
                 raise Broken(f"{self.faults} steps in a row failed, the last with {said(error)}") from error
-            self._fail_running(said(error))
+            self._hand_back_running(said(error))
         seconds = time.monotonic() - began
         self.stats = replace(
             self.stats,
@@ -196,20 +227,30 @@ class Loop:
 
     def _out_of_memory(self, rows: list[Row], error: OutOfMemory) -> None:
         if len(rows) == 1:
-            self._fail_running(f"out of memory with this prompt alone ({rows[0].most_tokens} tokens): {error}")
+            self._hand_back_running(f"out of memory with this prompt alone ({rows[0].most_tokens} tokens): {error}")
             self.scheduler.restore()
             return
         for row in self.scheduler.shrink():
             self.backend.remove(row)
         log.warning("out of memory with %d sequences; from now on %d tokens", len(rows), self.scheduler.capacity_tokens)
 
-    def _fail_running(self, why: str) -> None:
-        for row in list(self.scheduler.running):
+    def _hand_back_running(self, why: str) -> None:
+        """A step failed: with one request in it that request did, with several nobody knows which."""
+        rows = list(self.scheduler.running)
+        finish = Finish.FAILED if len({row.request.id for row in rows}) == 1 else Finish.CRASHED
+        for row in rows:
             self.backend.remove(row)
             self.scheduler.leave(row)
-            self._end(row, Text("", Finish.FAILED, 0, error=why))
+            self._end(row, Text("", finish, 0, error=why))
 
     # Events
+
+    def _tell_in_hand(self, read: Sequence[Request] = ()) -> None:
+        """The requests that run, and those that are read next."""
+        ids = frozenset([*(row.request.id for row in self.scheduler.running), *(request.id for request in read)])
+        if ids != self.in_hand:
+            self.in_hand = ids
+            self.pipe.send(InHand(ids))
 
     def _end(self, row: Row, text: Text) -> None:
         now = time.monotonic()

@@ -72,7 +72,15 @@ class Fault:
 
 
 PASSING = frozenset({408, 409, 429, 500, 502, 503, 504})
+ABOUT_THE_REQUEST = frozenset({200, 400, 413, 414, 422, 431, 451})
+"""Statuses that refuse one request for its own sake; the others speak of the server, the account or the settings."""
+
 NO_CREDIT = "insufficient_quota"
+WRONG_KEY = "invalid_api_key"
+FLAGGED = "flagged_input"
+CODES_ABOUT_THE_REQUEST = frozenset({FLAGGED, "content_filter", "content_policy_violation", "context_length_exceeded"})
+MEANT = {NO_CREDIT: 402, "billing_hard_limit_reached": 402, WRONG_KEY: 401, "model_not_found": 404}
+"""Codes that say more than the status they come with, and the status that says the same."""
 
 
 def retry_in(fault: Fault, attempts: int, waited_seconds: float, patience: Patience, draw: float) -> float | None:
@@ -86,6 +94,13 @@ def retry_in(fault: Fault, attempts: int, waited_seconds: float, patience: Patie
     backoff = draw * min(patience.longest_seconds, patience.first_seconds * 2 ** (attempts - 1))
     seconds = max(backoff, fault.told_seconds or 0.0)
     return seconds if waited_seconds + seconds <= patience.total_seconds else None
+
+
+def finish_of(fault: Fault) -> Finish:
+    """FAILED where a request was refused for its own sake, UNAVAILABLE where any other would have been too."""
+    status = MEANT.get(fault.code, fault.status)
+    is_its_own = status in ABOUT_THE_REQUEST or fault.code in CODES_ABOUT_THE_REQUEST
+    return Finish.FAILED if is_its_own else Finish.UNAVAILABLE
 
 
 def told_seconds(headers: Mapping[str, str], now: datetime) -> float | None:
@@ -184,7 +199,10 @@ def text_of(answer: Any) -> Text:
 
 
 def complaint_of(body: str) -> tuple[str, str]:
-    """Message and code of a refusal, in any of the forms that servers use; the code is empty where it has none."""
+    """Message and code of a refusal, in any of the forms that servers use; empty where it has none.
+
+    What is said of a wrong key is left out: it may quote half of it.
+    """
     try:
         answer = json.loads(body)
     except ValueError:
@@ -194,7 +212,10 @@ def complaint_of(body: str) -> tuple[str, str]:
         return _short(str(error)), ""
     message = error.get("message") or error.get("detail") or body
     code = NO_CREDIT if NO_CREDIT in (error.get("code"), error.get("type")) else error.get("code")
-    return _short(str(message)), str(code or "")
+    metadata = error.get("metadata")
+    if isinstance(metadata, dict) and FLAGGED in metadata:  # OpenRouter's 403 for a prompt that was moderated
+        code = FLAGGED
+    return "" if code == WRONG_KEY else _short(str(message)), str(code or "")
 
 
 def tokens_of(prompt: Mapping[str, Any]) -> int:
@@ -300,11 +321,13 @@ class _Endpoint:
         try:
             answer = response.json()
         except ValueError:
-            return Text("", Finish.FAILED, 0, error=f"{_shown(url)} answered 200, but not in JSON")
+            why = f"{_shown(url)} answered 200, but not in JSON: check COPYDESK_OPENAI__BASE_URL, and any proxy"
+            return Text("", Finish.UNAVAILABLE, 0, error=why)
         if isinstance(answer, dict) and answer.get("error"):  # as some gateways do
             message, code = complaint_of(self._blanked(response.text))
-            why = f"{_shown(url)} answered 200 and an error: {message}"
-            return Fault(why, int(code) if code.isdecimal() else response.status_code, code)
+            status = int(code) if code.isdecimal() else response.status_code
+            why = f"{_shown(url)} answered 200 and an error: {message or code}{self._remedy(status, code)}"
+            return Fault(why, status, code)
         return text_of(answer)
 
     def _refused(self, response: httpx2.Response, url: httpx2.URL) -> Fault:
@@ -313,13 +336,17 @@ class _Endpoint:
         answered = f"{_shown(url)} answered {status} {response.reason_phrase}".rstrip()
         if message and status != httpx2.codes.UNAUTHORIZED:  # which may quote half of the key
             answered = f"{answered}: {message}"
+        told = told_seconds(response.headers, datetime.now(UTC))
+        return Fault(answered + self._remedy(status, code), status, code, told)
+
+    def _remedy(self, status: int, code: str) -> str:
         remedies = {
             401: f"; check {OPENAI_KEY}",
+            402: "; the account has no credit",
             403: f"; check what {OPENAI_KEY} may do",
             404: f"; check COPYDESK_OPENAI__BASE_URL, and that it has the model {self._model}",
         }
-        remedy = "; the account has no credit" if code == NO_CREDIT else remedies.get(status, "")
-        return Fault(answered + remedy, status, code, told_seconds(response.headers, datetime.now(UTC)))
+        return "" if code in CODES_ABOUT_THE_REQUEST else remedies.get(MEANT.get(code, status), "")
 
     def _blanked(self, body: str) -> str:
         """Without the key, which servers like to quote when they refuse it."""
@@ -401,14 +428,14 @@ class _Traffic:
     async def _send(self, ask: _Ask) -> None:
         outcome = await self._endpoint.ask(ask.row)
         if isinstance(outcome, Fault):
-            self._try_again_or_fail(ask, outcome)
+            self._try_again_or_give_up(ask, outcome)
         else:
             self._ended(ask, outcome)
 
-    def _try_again_or_fail(self, ask: _Ask, fault: Fault) -> None:
+    def _try_again_or_give_up(self, ask: _Ask, fault: Fault) -> None:
         seconds = retry_in(fault, ask.attempts, ask.waited_seconds, self._patience, self._draw())
         if seconds is None:
-            self._ended(ask, Text("", Finish.FAILED, 0, error=fault.why + _given_up(fault, ask.attempts)))
+            self._ended(ask, Text("", finish_of(fault), 0, error=fault.why + _given_up(fault, ask.attempts)))
             return
         log.info("attempt %d of request %s: %s; again in %.1f s", ask.attempts, ask.row.request.id, fault.why, seconds)
         ask.waited_seconds += seconds
@@ -509,9 +536,9 @@ class OpenAIBackend:
         if request.messages:
             messages = [{"role": message.role, "content": message.content} for message in request.messages]
             path, body = "/chat/completions", {"messages": messages}
-            return Prompt(0, _Read(path, body, tokens_of(body)))
+            return Prompt(0, _Read(path, body, tokens_of(body)), apart=True)
         plain = {"prompt": request.plain}
-        return Prompt(0, _Read("/completions", plain, tokens_of(plain)))
+        return Prompt(0, _Read("/completions", plain, tokens_of(plain)), apart=True)
 
     def add(self, row: Row) -> None:
         """It is sent as soon as concurrency and limits allow."""

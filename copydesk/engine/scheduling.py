@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Iterable, Sequence
+from itertools import islice, takewhile
 
 from copydesk.engine.backend import Row
 from copydesk.model import Lane
@@ -20,6 +21,9 @@ class Scheduler:
     said that somebody waits, or did a moment ago, and half of it while a reply is in hand; `capacity_tokens` what all
     rows may take up, None if unknown. A static batch is admitted only when the one before has ended, and only rows
     with the same repetition_penalty share it.
+
+    A row that is to decode alone has its turn at the head of its lane, once nothing decodes. Until then replies go
+    before it and no catalog row does; then only the other candidates of its request run beside it.
     """
 
     def __init__(
@@ -65,17 +69,14 @@ class Scheduler:
         """The rows to run from now on, replies first."""
         if self.static and self.running:
             return []
+        if alone := next((row for row in self.running if row.alone), None):
+            return self._take(self._candidates(alone))
         admitted: list[Row] = []
         for lane in (Lane.REPLIES, Lane.CATALOG):
-            queue = self.waiting[lane]
-            if self.static and admitted:  # replies do not wait for catalog rows that would share their batch
+            # Replies do not wait for catalog rows that would share their static batch, nor for one that is alone.
+            if admitted and (self.static or admitted[0].alone):
                 break
-            for row in list(_alike(queue, self._room(lane)) if self.static else queue):
-                if not self._fits(row):
-                    break
-                queue.remove(row) if self.static else queue.popleft()
-                self.running[row] = row.most_tokens
-                admitted.append(row)
+            admitted += self._take(self._next(lane))
         return admitted
 
     def leave(self, row: Row) -> None:
@@ -109,6 +110,36 @@ class Scheduler:
             queue.clear()
         return rows
 
+    def _next(self, lane: Lane) -> Sequence[Row]:
+        """Those of a lane whose turn it is, in their order; how many of them fit, _take() finds out."""
+        queue = self.waiting[lane]
+        if _alone_at_head(queue) and not self.running:
+            return self._candidates(queue[0])
+        rows: Iterable[Row]
+        if lane is Lane.REPLIES:
+            rows = (row for row in queue if not row.alone)
+        elif _alone_at_head(self.waiting[Lane.REPLIES]):
+            return []
+        else:
+            rows = takewhile(lambda row: not row.alone, queue)
+        room = self._room(lane)
+        return _alike(rows, room) if self.static else list(islice(rows, max(room, 0)))
+
+    def _candidates(self, row: Row) -> list[Row]:
+        """All of its request that wait, at the head of their lane."""
+        return list(takewhile(lambda other: other.request is row.request, self.waiting[row.request.lane]))
+
+    def _take(self, rows: Iterable[Row]) -> list[Row]:
+        """Let them run, up to the first that does not fit."""
+        taken: list[Row] = []
+        for row in rows:
+            if not self._fits(row):
+                break
+            self.waiting[row.request.lane].remove(row)
+            self.running[row] = row.most_tokens
+            taken.append(row)
+        return taken
+
     def _fits(self, row: Row) -> bool:
         if self._room(row.request.lane) <= 0:
             return False
@@ -117,7 +148,7 @@ class Scheduler:
         return not self.running or limit is None or sum(self.running.values()) + row.most_tokens <= limit
 
     def _catalog_width(self) -> int:
-        if not self.replies_about:
+        if not self.replies_about or any(row.alone for row in self.running):
             return self.width
         # Reading a bulk prompt holds up a reply that decodes as much as many steps do: 6.4 times its idle latency with
         # the batch kept full beside it, 3.4 times with new rows only below this, for the same throughput in the end.
@@ -131,6 +162,10 @@ class Scheduler:
 def _share(tokens: int | None, lane: Lane) -> int | None:
     """What of a budget a lane may fill."""
     return tokens if tokens is None or lane is Lane.REPLIES else int(tokens * (1 - FREE_FOR_REPLIES))
+
+
+def _alone_at_head(queue: Sequence[Row]) -> bool:
+    return bool(queue) and queue[0].alone
 
 
 def _alike(queue: Iterable[Row], width: int) -> Sequence[Row]:

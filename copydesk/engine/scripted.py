@@ -2,6 +2,9 @@
 
 A marker anywhere in a product's facts, in a review or in the prompt says how: `[[scripted:refuse]]` always,
 `[[scripted:refuse*2]]` the first two times that it is asked for, `[[scripted:slow]]` and so on; see `Behaviour`.
+
+The process itself counts, so its end starts the count again: what crashes or hangs it does so however often it is asked
+for, and `[[scripted:crash*2]]` says no more than `[[scripted:crash]]`.
 """
 
 import os

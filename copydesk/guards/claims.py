@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from difflib import SequenceMatcher
 from functools import lru_cache
 
-from copydesk.guards.draft import Draft, Sheet, words_of
+from copydesk.guards.draft import STEM, Draft, Sheet, words_of
 from copydesk.guards.numbers import SIZES
-from copydesk.guards.wordlists import entries, word_set
+from copydesk.guards.wordlists import entries, table, word_set
 from copydesk.model import Facts, Reason
 
 
@@ -26,6 +26,10 @@ def _key(spelling: str) -> str:
 CLAIMS = _table("materials", "colours", "promises")
 """Spelling, its words parted by one blank: the claim it makes."""
 
+_COLOURS = frozenset(_table("colours"))
+_IMPLIED = table("implied")
+"""A general claim, and those that it follows from: what is of oak is of wood."""
+
 _OPENERS: dict[str, int] = {}
 """First word of a spelling: how many words the longest one that begins with it has."""
 for _key_words in (key.split() for key in CLAIMS if key.isascii()):
@@ -42,6 +46,7 @@ _VERBS = "|".join(sorted(_MAKING))
 _ORIGIN = re.compile(
     rf"\b(?:{_VERBS}) (?:in|from) (?:the )?([A-Z]\w+)|(?:原产|产自|产地|源自)[于：:]?\s*([\u3400-\u9fff]{{2,4}})"
 )
+_PLACES = re.compile("|".join(entries("places_zh")))
 _MADE_OF = re.compile(
     rf"\b(?:{_VERBS})"
     r" (?:entirely |only |purely |completely |mostly |up )?"
@@ -78,31 +83,46 @@ _CHOOSING = frozenset(
 _SIZED = re.compile(r"size|variant|option|volume|capacity|length|width", re.IGNORECASE)
 _OF_SIZE = ("size", "option", "variation", "version")
 
-_CAPITALISED = re.compile(r"\b[A-Z][A-Za-zÀ-ÿ'’-]+")
+_CAPITALISED = re.compile(r"\b[A-Z][A-Za-zÀ-ÿ0-9'’-]+")
 _BEGINNING = re.compile(r"(?:^|[.!?…:\n]|[\"“”‘'(])\s*$")
 _INITIAL = re.compile(r"\b[A-Z][a-z]{3,}")
 _ANYONES = word_set("names")
 
 
 def claims(draft: Draft) -> Iterator[Reason]:
-    """No material, colour, certificate, health claim, promise or origin that the facts do not hold."""
+    """No material, certificate, health claim, promise or origin that the facts do not hold; a colour is marked.
+
+    "A Sunday under a blue sky" tells no lie of the product, so a colour alone holds nothing back.
+    """
     held = known_claims(draft.sheet)
     new = [spelling for spelling, claim in _claims_in(draft.text, draft.words) if claim not in held]
+    # "Wax: Soy" holds soy wax, and "Water resistance" what is water-resistant.
+    new = [spelling for spelling in new if not _in_other_words(spelling, draft.sheet)]
     if new:
         harmless = " ".join(found.group().casefold() for found in _HARMLESS.finditer(draft.text))
         for spelling in new:
             if spelling not in harmless:
-                yield Reason("facts.claims", f'says "{spelling}", which the facts do not', spelling)
+                colour = spelling in _COLOURS
+                yield Reason("facts.claims", f'says "{spelling}", which the facts do not', spelling, warns=colour)
     if draft.chinese or not _MAKING.isdisjoint(draft.vocabulary):
         yield from _origins(draft)
 
 
+def _in_other_words(spelling: str, sheet: Sheet) -> bool:
+    words = spelling.split()
+    if len(words) < 2:
+        return False
+    return all(word in sheet.words or (len(word) > STEM and word[:STEM] in sheet.stems) for word in words)
+
+
 def _origins(draft: Draft) -> Iterator[Reason]:
     known = draft.sheet.text.casefold()
-    for origin in _ORIGIN.finditer(draft.text):
-        place = origin[1] or origin[2]
+    origins = [(found.group(), found[1] or found[2]) for found in _ORIGIN.finditer(draft.text)]
+    named = " ".join(origin for origin, _ in origins)
+    places = [place for place in _PLACES.findall(draft.text) if place not in named] if draft.chinese else []
+    for origin, place in [*origins, *zip(places, places, strict=True)]:
         if place.casefold() not in known:
-            yield Reason("facts.claims", f'names an origin, "{place}", which the facts do not', origin.group())
+            yield Reason("facts.claims", f'names an origin, "{place}", which the facts do not', origin)
 
 
 def made_of(draft: Draft) -> Iterator[Reason]:
@@ -160,12 +180,17 @@ def names(draft: Draft) -> Iterator[Reason]:
 def _misspelt_brand(draft: Draft) -> str:
     """A capitalised word that is nearly, but not quite, a word of the brand; also where a sentence begins."""
     known = draft.sheet.words
-    brands = [word for word in words_of(draft.facts.brand) if len(word) >= 5]
+    brands = [word for word in map(_plain, words_of(draft.facts.brand)) if len(word) >= 5]
     for found in _INITIAL.finditer(draft.text) if brands else ():
         word = found.group().casefold()
-        if word not in known and any(_alike(word, brand) for brand in brands):
+        if word not in known and f"{word}'s" not in known and any(_alike(word, brand) for brand in brands):
             return found.group()
     return ""
+
+
+def _plain(name: str) -> str:
+    """ "Pell's" without its ending: the text may speak of Pell's or of Pell."""
+    return name.removesuffix("'s")
 
 
 def _alike(word: str, brand: str) -> bool:
@@ -177,7 +202,9 @@ def _alike(word: str, brand: str) -> bool:
 @lru_cache(maxsize=4096)
 def known_claims(sheet: Sheet) -> frozenset[str]:
     """The claims that the facts themselves make."""
-    return frozenset(claim for _, claim in _claims_in(sheet.text, words_of(sheet.text)))
+    held = {claim for _, claim in _claims_in(sheet.text, words_of(sheet.text))}
+    known = sheet.words | frozenset(name.casefold() for name, _ in sheet.facts.attributes)
+    return frozenset(held | {claim for claim, kinds in _IMPLIED.items() if not known.isdisjoint(kinds)})
 
 
 def _claims_in(text: str, words: list[str]) -> Iterator[tuple[str, str]]:

@@ -13,6 +13,10 @@ _WORDS = re.compile(r"\d+(?:[.,/]\d+)*[a-z]*|[a-zà-öø-ÿ][a-z0-9à-öø-ÿ]*(
 _CJK = re.compile(r"[\u3400-\u9fff]")
 
 
+STEM = 6
+"""Letters that "resistant" shares with "resistance"."""
+
+
 def words_of(text: str) -> list[str]:
     """The text's words, casefolded; each Chinese character is a word."""
     return _WORDS.findall(text.casefold().replace("’", "'"))
@@ -60,6 +64,11 @@ class Sheet:
         return frozenset(words | {word + "s" for word in words} | {word[:-1] for word in words if word.endswith("s")})
 
     @cached_property
+    def stems(self) -> frozenset[str]:
+        """The beginning of every longer word of the facts."""
+        return frozenset(word[:STEM] for word in self.words if len(word) > STEM)
+
+    @cached_property
     def line(self) -> str:
         """The words in their order, each between blanks, to look phrases up in."""
         return f" {' '.join(words_of(self.text))} "
@@ -101,6 +110,11 @@ class Draft:
     def vocabulary(self) -> frozenset[str]:
         """The words, each once: most rules look here first whether their pattern can match at all."""
         return frozenset(self.words)
+
+    @cached_property
+    def line(self) -> str:
+        """The words in their order, each between blanks, to look phrases up in."""
+        return f" {' '.join(self.words)} "
 
     @cached_property
     def chinese(self) -> bool:

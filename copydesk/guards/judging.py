@@ -3,12 +3,24 @@
 import re
 from collections.abc import Callable, Iterable
 
-from copydesk.guards import chat, claims, language, numbers, shape, wordlists
+from copydesk.guards import (
+    chat,
+    claims,
+    harmful,
+    ingredients,
+    language,
+    law_cn,
+    law_ftc,
+    numbers,
+    shape,
+    stock,
+    wordlists,
+)
 from copydesk.guards.draft import Draft
 from copydesk.model import Facts, Reason, Verdict, fingerprint
 from copydesk.settings import Rules
 
-RULES_VERSION = 2
+RULES_VERSION = 3
 """Raised whenever a guard would judge some text otherwise than before."""
 
 Rule = Callable[[Draft], Iterable[Reason]]
@@ -27,6 +39,11 @@ RULES: tuple[Rule, ...] = (
     claims.made_of,
     claims.choice,
     claims.names,
+    ingredients.ingredients,
+    stock.stock,
+    law_cn.law_cn,
+    law_ftc.law_ftc,
+    harmful.harmful,
 )
 
 _QUOTES = {'"': '"', "“": "”", "'": "'", "‘": "’", "「": "」", "『": "』", "«": "»"}
@@ -35,7 +52,7 @@ _QUOTES = {'"': '"', "“": "”", "'": "'", "‘": "’", "「": "」", "『": 
 def judge(
     text: str, facts: Facts, rules: Rules, *, finished: bool, echoes: tuple[str, ...] = (), voice: str = ""
 ) -> Verdict:
-    """Everything that stands against publishing this text; a verdict without reasons is ready.
+    """Everything that stands against publishing this text; what only warns is marked, not refused.
 
     Args:
         text: the copy, as `tidy` leaves it.

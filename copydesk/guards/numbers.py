@@ -13,23 +13,35 @@ from copydesk.guards.units import UNITS
 from copydesk.model import Reason
 
 _NAMED_UNIT = re.compile(r"[(（\[]\s*([^)）\]]+?)\s*[)）\]]|\b(\w{3,})\b")
-_CLOTHING_SIZE = re.compile(r"(?<![\w'’.-])(?:X{0,4}S|M|X{0,4}L)(?![\w'’-])")
+_CLOTHING_SIZE = re.compile(r"(?<![A-Za-zÀ-ÿ0-9'’.-])(?:X{0,4}S|M|X{0,4}L)(?![A-Za-zÀ-ÿ0-9'’-])")
 # "measures 320 g": the number is a fact, but of something else.
 _MISMEASURED = re.compile(
     r"\b(?:measur(?:es?|ing) (?:about )?[\d.,]+ ?(?:m?g|kg|grams?|kilograms?|oz|lbs?|ml|l|litres?|liters?)"
     r"|weigh(?:s|ing)? (?:about )?[\d.,]+ ?(?:[cm]?m|inch(?:es)?|ml|l|litres?|liters?))\b"
 )
+_LISTED = re.compile(r"\s*[,，、;；]\s*")
+_SAMPLES = ("样", "种", "款", "项", "档")
+"""两样, 三款: Chinese measure words that count whatever was listed."""
+_CLAUSE_ENDS = re.compile(r"\s*(?:[,.;:!?，。；：！？、](?!\d)|$)")
+_STEM = 4
+"""Letters that "colours" shares with "Color" and "pockets" with "Pocket"."""
+
 SIZES = frozenset({"xxs", "xs", "s", "m", "l", "xl", "xxl", "xxxl", "xxxxl"})
 _TOKENS = re.compile(r"[a-z0-9]+")
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """The numbers of one product's facts: single ones, those of sizes such as 45 x 55 cm, and model numbers."""
+    """The numbers of one product's facts: single ones, those of sizes such as 45 x 55 cm, and model numbers.
+
+    `counts` holds how many values a fact lists, or what they add up to, with the beginning of the fact's name: a fact
+    "Colour: Sand, Moss" lets a text say "two colours", and "Ports: 2 USB-C, 1 USB-A" lets it say "three ports".
+    """
 
     measures: frozenset[Measure]
     groups: tuple[Counter[Measure], ...]
     models: frozenset[str]
+    counts: frozenset[tuple[str, float]]
 
 
 def numbers(draft: Draft) -> Iterator[Reason]:
@@ -46,7 +58,12 @@ def numbers(draft: Draft) -> Iterator[Reason]:
     for model in said.models:
         if _squashed(model) not in known.models:
             yield Reason("facts.numbers", f'says "{model}", which the facts do not', model)
+    unit = ""
     for group in said.groups:
+        # "Cold for 24 hours and hot for 12."
+        if unit and not group[0].unit and _CLAUSE_ENDS.match(group[0].after):
+            group[0].unit, group[0].borrowed = unit, True
+        unit = group[-1].unit
         yield from _judge_group(group, known)
     yield from _listed_twice(said)
 
@@ -69,9 +86,21 @@ def known_numbers(sheet: Sheet) -> Known:
                 groups.append(Counter(reading for quantity in group for reading in quantity.readings()))
             else:
                 measures.update(group[0].readings())
+        # "4 to 6 years" lets a text say "from 4 to 6".
+        ranges = (one for one in read.lists if any(quantity.borrowed for quantity in one))
+        measures.update(("", round(quantity.value, 6)) for one in ranges for quantity in one)
         for group in quantities.read(name).groups:
             measures.update(reading for quantity in group for reading in quantity.readings())
-    return Known(frozenset(measures), tuple(groups), frozenset(models))
+    return Known(frozenset(measures), tuple(groups), frozenset(models), frozenset(_counts(sheet)))
+
+
+def _counts(sheet: Sheet) -> Iterator[tuple[str, float]]:
+    for name, value in sheet.facts.attributes:
+        listed = [part for part in _LISTED.split(value) if part]
+        if len(listed) > 1:
+            numbers_first = [group[0] for part in listed for group in quantities.read(part).groups[:1]]
+            yield name.casefold()[:_STEM], float(len(listed))
+            yield name.casefold()[:_STEM], sum(quantity.value for quantity in numbers_first if not quantity.unit)
 
 
 def _clothing_sizes(draft: Draft) -> Iterator[Reason]:
@@ -87,7 +116,7 @@ def _clothing_sizes(draft: Draft) -> Iterator[Reason]:
 
 
 def _judge_group(group: list[Quantity], known: Known) -> Iterator[Reason]:
-    unknown = [quantity for quantity in group if not _anywhere(quantity, known)]
+    unknown = [quantity for quantity in group if not _anywhere(quantity, known) and not _counts_a_list(quantity, known)]
     for quantity in unknown:
         yield Reason("facts.numbers", f'says "{quantity.span}", which the facts do not', quantity.span)
     if len(group) > 1 and not unknown and not _one_size(group, known):
@@ -100,6 +129,15 @@ def _anywhere(quantity: Quantity, known: Known) -> bool:
     return any(reading in known.measures for reading in readings) or any(
         reading in group for group in known.groups for reading in readings
     )
+
+
+def _counts_a_list(quantity: Quantity, known: Known) -> bool:
+    """ "Three colours" of a fact that lists three, 两样 of any list of two."""
+    if quantity.unit and not quantity.borrowed:
+        return False
+    sampled = quantity.after.startswith(_SAMPLES)
+    counted = quantity.after[:12] if quantity.after.isascii() else quantity.after
+    return any(value == quantity.value and (sampled or name in counted) for name, value in known.counts)
 
 
 def _one_size(group: list[Quantity], known: Known) -> bool:

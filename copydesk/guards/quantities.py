@@ -20,12 +20,14 @@ class Quantity:
         value: the bare number.
         unit: the spelling of its unit, "" for none.
         borrowed: the unit was taken from a later number of the same list ("1, 2.5 and 5 litres").
+        after: the next few characters of the text, in lower case.
     """
 
     span: str
     value: float
     unit: str
     borrowed: bool = field(default=False)
+    after: str = field(default="")
 
     def readings(self) -> Iterator[Measure]:
         """What it may mean: one reading, or two where the unit is ambiguous or borrowed."""
@@ -59,12 +61,15 @@ _UNDER_HUNDRED = {word: number for number, word in enumerate((*_ONES, *_TEENS), 
 }
 _SCALES = {"hundred": 100, "thousand": 1000, "million": 1_000_000, "dozen": 12}
 _WORD = "|".join(sorted([*_UNDER_HUNDRED, *_SCALES], key=len, reverse=True))
+_SHARES = {"quarter": 0.25, "quarters": 0.25, "third": 1 / 3, "thirds": 1 / 3}
+_AFTER = 24
+"""Characters in which the noun that a number counts is looked for."""
 
 _ZH_DIGITS = dict(zip("零〇一二两三四五六七八九", (0, 0, 1, 2, 2, 3, 4, 5, 6, 7, 8, 9), strict=True))
 _ZH_SCALES = {"十": 10, "百": 100, "千": 1000, "万": 10_000}
-_ZH_COUNTED = "[个只件双支瓶盒袋片层档种款色口包罐卷条块粒颗张套枚倍挡折页位人寸]"
-_ZH_ONE_IS_NONE = frozenset({"年", "天", "日", "月", "个月", "周", "度", "块钱"})
-"""一年四季, 一天: said of nothing measured."""
+_ZH_COUNTED = "[个只件双支瓶盒袋片层档种款色口包罐卷条块粒颗张套枚倍挡折页位人寸样杯壶格孔键骨岁组对根本台份碗盘勺滴]"
+_ZH_ONE_IS_NONE = frozenset({"年", "天", "日", "月", "个月", "周", "星期", "度", "块钱"})
+"""一年四季, 半天: said of nothing measured."""
 
 _BY_LENGTH = sorted(UNITS, key=len, reverse=True)
 _UNIT = "|".join(re.escape(unit).replace(r"\ ", r"[\s-]?") for unit in _BY_LENGTH)
@@ -72,26 +77,33 @@ _UNIT_ZH = "|".join(unit for unit in _BY_LENGTH if not unit.isascii() and unit.i
 
 _MODEL = r"(?<![a-z0-9])[a-z]+-?\d[a-z0-9]*(?:-[a-z0-9]*\d[a-z0-9]*)*"
 _DIGITS = r"(?<![\d.])(?:\d+[ -]\d+/\d+|\d+/\d+|\d{1,3}(?:,\d{3})+(?!\d)(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+)"
-_IN_WORDS = rf"(?:half(?=[\s-](?:an?\s)?(?:{_UNIT})\b)|{_WORD})(?:[\s-](?:and\s)?(?:{_WORD}))*"
+_IN_WORDS = (
+    rf"(?:(?:one|two|three)[\s-])?(?:quarters?|thirds?)(?=\s(?:of\s)?an?\s(?:{_UNIT})\b)"
+    rf"|half\sa\sdozen|(?:half(?=[\s-](?:an?\s)?(?:{_UNIT})\b)|{_WORD})(?:[\s-](?:and\s)?(?:{_WORD}))*(?:\sand\sa\shalf)?"
+)
 # A Chinese numeral counts only before a unit or a measure word: 三明治, 四季, 十分 and 万能 are no numbers.
-_IN_CHINESE = rf"[零〇一二两三四五六七八九十百千万]{{1,12}}(?=\s?(?:{_UNIT_ZH}|{_ZH_COUNTED}))"
+# 周六 is a day, and 第二 comes second.
+_IN_CHINESE = (
+    rf"(?<![周第])[零〇一二两三四五六七八九十百千万]{{1,12}}(?=\s?(?:{_UNIT_ZH}|{_ZH_COUNTED}))|半(?=个?(?:{_UNIT_ZH}))"
+)
 _NUMBER = re.compile(
     rf"""
     (?P<model>{_MODEL})
   | (?P<money>[$€£¥])?\ ?
-    (?: (?P<digits>{_DIGITS}) | \b(?P<words>{_IN_WORDS})\b
+    (?: (?P<digits>{_DIGITS})(?P<myriad>\ ?万)? | \b(?P<words>{_IN_WORDS})\b
       | 百分之(?P<percent>[零〇一二两三四五六七八九十百]{{1,8}}) | (?P<zh>{_IN_CHINESE}) )
-    (?: (?:\san?\s|\s?-?\s?)(?P<unit>{_UNIT})(?![a-z0-9]) | (?P<glued>[a-z][a-z0-9]*) )?
+    (?P<more>个半(?={_UNIT_ZH}))?
+    (?: (?:\s(?:of\s)?an?\s|\s?-?\s?)(?P<unit>{_UNIT})(?![a-z0-9])(?P<half>半)? | (?P<glued>[a-z][a-z0-9]*) )?
     """,
     re.VERBOSE,
 )
 _JOINT = re.compile(r"\s*(?:(?P<by>x|×|\*|by)|,(?:\s*(?:and|or))?|、|和|或|至|到|~|～|-|–|—|/|and|or|to|&)\s*")
 
 # Where a number may begin. The long pattern is tried there only: tried everywhere, it cost four times all other guards.
-_BEGIN = re.compile(r"(?<![a-z0-9])[a-z]++-?\d|[$€£¥.]?\d|[$€£¥]|百分之|[零〇一二两三四五六七八九十百千万]")
-_BEGIN_IN_WORDS = re.compile(rf"{_BEGIN.pattern}|\b(?:{_WORD}|half)\b")
+_BEGIN = re.compile(r"(?<![a-z0-9])[a-z]++-?\d|[$€£¥.]?\d|[$€£¥]|百分之|[零〇一二两三四五六七八九十百千万半]")
+_BEGIN_IN_WORDS = re.compile(rf"{_BEGIN.pattern}|\b(?:{_WORD}|half|quarters?|thirds?)\b")
 _LATIN = re.compile(r"[a-z]+")
-_WORDS = frozenset({*_UNDER_HUNDRED, *_SCALES, "half"})
+NUMBER_WORDS = frozenset({*_UNDER_HUNDRED, *_SCALES, *_SHARES, "half"})
 
 
 def read(text: str) -> Numbers:
@@ -113,6 +125,7 @@ def read(text: str) -> Numbers:
         if isinstance(quantity, str):
             numbers.models.append(quantity)
             continue
+        quantity.after = plain[found.end() : found.end() + _AFTER]
         joint = _JOINT.fullmatch(plain, end, found.start()) if chain else None
         if chain and joint is None:
             _close(chain, numbers)
@@ -124,7 +137,7 @@ def read(text: str) -> Numbers:
 
 
 def _numbers_in(plain: str) -> Iterator[re.Match[str]]:
-    begin = _BEGIN if _WORDS.isdisjoint(_LATIN.findall(plain)) else _BEGIN_IN_WORDS
+    begin = _BEGIN if NUMBER_WORDS.isdisjoint(_LATIN.findall(plain)) else _BEGIN_IN_WORDS
     end = 0
     for place in begin.finditer(plain):
         if place.start() < end:
@@ -154,16 +167,23 @@ def _quantity(found: re.Match[str], span: str) -> Quantity | str | None:
     # "one of", "no one", "this one": a pronoun, unless something is measured with it.
     if found["words"] == "one" and (not unit or unit in AMBIGUOUS):
         return None
-    if found["zh"] == "一" and (not unit or unit in _ZH_ONE_IS_NONE):
+    if found["zh"] in {"一", "半"} and not found["more"] and (not unit or unit in _ZH_ONE_IS_NONE):
         return None
-    return Quantity(span, _value(found), unit)
+    if found["zh"] == "一" and found.string[found.start() - 1 : found.start()] == unit[:1]:
+        return None  # 折一折
+    # "No two are alike."
+    if found["words"] and not unit and found.string.endswith("no ", 0, found.start()):
+        return None
+    return Quantity(span, _value(found) + (0.5 if found["more"] or found["half"] else 0.0), unit)
 
 
 def _value(found: re.Match[str]) -> float:
     if found["digits"]:
-        return _from_digits(found["digits"])
+        return _from_digits(found["digits"]) * (10_000 if found["myriad"] else 1)
     if found["words"]:
         return _from_words(found["words"])
+    if found["zh"] == "半":
+        return 0.5
     return float(_from_chinese(found["zh"] or found["percent"]))
 
 
@@ -176,10 +196,14 @@ def _from_digits(digits: str) -> float:
 
 
 def _from_words(words: str) -> float:
+    if words == "half a dozen":
+        return 6.0
     total = current = 0.0
     for word in re.split(r"[\s-]+", words):
         if word == "half":
-            return 0.5
+            return total + current + 0.5
+        if word in _SHARES:
+            return max(current, 1.0) * _SHARES[word]
         if word in _SCALES:
             current = max(current, 1.0) * _SCALES[word]
             if _SCALES[word] >= 1000:

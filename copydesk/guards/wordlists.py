@@ -21,3 +21,8 @@ def word_set(name: str) -> frozenset[str]:
 def entries(name: str) -> list[str]:
     """A list of entries that may hold blanks."""
     return list(_LISTS[name])
+
+
+def table(name: str) -> dict[str, frozenset[str]]:
+    """Lists of single words, by name."""
+    return {key: frozenset(words.split()) for key, words in _LISTS[name].items()}

@@ -36,10 +36,15 @@ def recipe(settings: Settings) -> dict[str, Any]:
 
 
 def plan(
-    database: Database, settings: Settings, run_key: str, lines: Iterable[batches.Line], lane: Lane = Lane.CATALOG
+    database: Database,
+    settings: Settings,
+    run_key: str,
+    lines: Iterable[batches.Line],
+    lane: Lane = Lane.CATALOG,
+    budget: runs.Budget = runs.NO_BUDGET,
 ) -> runs.Planned:
     """Write a run of these lines; nothing is rung yet. Of a key used before, the lines are not read."""
-    order = batches.Order(run_key, recipe(settings), settings.chunk_size, lane)
+    order = batches.Order(run_key, recipe(settings), settings.chunk_size, lane, budget)
     with database.write() as connection:
         return batches.plan(connection, order, lines)
 
@@ -55,13 +60,13 @@ def write_chunk(
     """
     return chunks.write(
         database,
+        settings,
         engine,
         run,
         chunk,
         claim=batches.claim,
         read=lambda claimed: _read(claimed, engine.model),
         lane=Lane(chunks.asked(database, settings, run).lane),
-        lease_seconds=settings.lease_seconds,
         progress=progress,
     )
 

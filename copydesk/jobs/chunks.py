@@ -4,17 +4,19 @@ A job says how to claim, what to ask for an item and what to make of an answer; 
 """
 
 import contextlib
+import threading
 import time
 import uuid
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from queue import Empty, SimpleQueue
 from typing import Any, Protocol, TypeVar
 
-from copydesk.engine.base import Completion, Engine, Finish, Request
-from copydesk.errors import ConfigurationError, StoreUnavailable
+from copydesk.engine.base import Completion, Engine, EngineClosed, Finish, Request
+from copydesk.errors import ConfigurationError, CopydeskError, StoreUnavailable
+from copydesk.jobs import retry, stopping
 from copydesk.model import Lane, Reason, Telemetry
 from copydesk.settings import Settings
 from copydesk.store import Database, drafts, runs
@@ -25,8 +27,20 @@ Progress = Callable[[str], None]
 SETTLE_AT_MOST_EVERY_SECONDS = 0.5
 TELL_EVERY_SECONDS = 1.0
 
-SETTLE_PAUSES_SECONDS = (0.2, 1.0, 5.0)
-"""Before a result is tried to be written again; together well within a lease."""
+SCRIPTED = "scripted"
+"""The engine without a model: what it writes goes to no run that was planned for one."""
+
+LOOK_AGAIN_SECONDS = 2.0
+"""After which a chunk is rung again whose crashed drafts had to wait for those of another chunk."""
+
+UNAVAILABLE_SECONDS = 30.0
+"""The same where what runs the model cannot be reached."""
+
+TROUBLE_SECONDS = 15.0
+"""The same where this worker cannot work on it at all; another one may."""
+
+_one_at_a_time = threading.Lock()
+"""Of what was in flight when something crashed, a process has one draft in hand: so that a crash blames no other."""
 
 
 @dataclass(slots=True)
@@ -76,15 +90,18 @@ class Item(ABC):
         """What to make of an answer, which has been counted already."""
 
 
+NOT_ANSWERED = frozenset({Finish.CLOSED, Finish.CRASHED, Finish.UNAVAILABLE})
+
 Claimed_co = TypeVar("Claimed_co", covariant=True)
 Taken = TypeVar("Taken")
+Made = TypeVar("Made")
 
 
 class Claim(Protocol[Claimed_co]):
     """A query of the store that takes what waits in a chunk."""
 
     def __call__(
-        self, connection: Any, run: int, chunk: int, *, token: str, lease_seconds: float
+        self, connection: Any, run: int, chunk: int, *, token: str, lease_seconds: float, alone: bool
     ) -> Sequence[Claimed_co]: ...
 
 
@@ -100,7 +117,7 @@ def engine_failed(completion: Completion) -> Reason:
 
 
 def asked(database: Database, settings: Settings, run: int) -> runs.Asked:
-    """What a run was planned with.
+    """What a run was planned with. Workers may run its model on different engines.
 
     Raises:
         NotFound: there is no such run.
@@ -108,9 +125,9 @@ def asked(database: Database, settings: Settings, run: int) -> runs.Asked:
     """
     found = planned(database, run)
     engine, model = found.recipe["engine"], found.recipe["model"]
-    if (engine, model) != (settings.engine, settings.model):
+    if model != settings.model or (SCRIPTED in {engine, settings.engine} and engine != settings.engine):
         raise ConfigurationError(
-            f"run {run} was planned for {model} on {engine}, this worker has {settings.model} on "
+            f"run {run} was planned for {model} on {engine}, a worker has {settings.model} on "
             f"{settings.engine}: give producer and worker the same COPYDESK_MODEL and COPYDESK_ENGINE"
         )
     return found
@@ -124,6 +141,7 @@ def planned(database: Database, run: int) -> runs.Asked:
 
 def write(
     database: Database,
+    settings: Settings,
     engine: Engine,
     run: int,
     chunk: int,
@@ -131,80 +149,134 @@ def write(
     claim: Claim[Taken],
     read: Callable[[Taken], Item | drafts.Outcome],
     lane: Lane,
-    lease_seconds: float,
     progress: Progress,
     settle: Settle = drafts.settle,
 ) -> Tally:
-    """Write every draft of a chunk that nobody else holds; does nothing when there is none.
+    """Write every draft of a chunk that waits and that nobody else holds; does nothing when there is none.
 
-    An error ends the lease at once, so that the next sweep gives the drafts to another worker.
+    What was in flight when a worker or an engine crashed is claimed and asked for by itself, one after the other. What
+    cannot be finished (the engine is closed, has crashed or cannot be reached) waits again, and so does the chunk.
+    An error that nobody expected counts as a crash of everything in hand.
     """
-    lease = _Lease(database, uuid.uuid4().hex, lease_seconds, settle)
+    lease = _Lease(database, run, chunk, settings, settle)
     writing = _Writing(engine, lane, lease, progress)
     try:
-        stale = -1
-        while stale < writing.tally.stale:  # again, for the successors of drafts that went stale under our hands
-            stale = writing.tally.stale
-            if claimed := lease.claim(claim, run, chunk):
-                writing.tally.total += len(claimed)
-                writing.write([read(one) for one in claimed])
-    except BaseException:
+        _write_fresh(writing, claim, read)
+        look_again_seconds = _write_crashed(writing, claim, read)
+    except BaseException as error:
         engine.cancel(list(writing.items))
+        is_foreseen = isinstance(error, CopydeskError) or not isinstance(error, Exception)
         with contextlib.suppress(StoreUnavailable):  # then the lease runs out by itself
-            lease.let_go()
-            _end(database, run, chunk, writing.measured(), closes=False)
+            lease.let_go(crashed=() if is_foreseen else {item.draft for item in writing.items.values()})
+            lease.end(writing.measured(), look_again_seconds=TROUBLE_SECONDS)
         raise
-    _end(database, run, chunk, writing.tally, closes=True)
+    if writing.unavailable:
+        look_again_seconds = UNAVAILABLE_SECONDS
+    lease.end(writing.tally, look_again_seconds=look_again_seconds, trouble=writing.unavailable)
     return writing.tally
 
 
-def _end(database: Database, run: int, chunk: int, tally: Tally, *, closes: bool) -> None:
+def _write_fresh(writing: "_Writing", claim: Claim[Taken], read: Callable[[Taken], Item | drafts.Outcome]) -> None:
+    stale = -1
+    while stale < writing.tally.stale:  # again, for the successors of drafts that went stale under our hands
+        stale = writing.tally.stale
+        writing.claim_and_write(claim, read, alone=False)
+
+
+def _write_crashed(writing: "_Writing", claim: Claim[Taken], read: Callable[[Taken], Item | drafts.Outcome]) -> float:
+    """What was in flight when something crashed; seconds until somebody should look again."""
+    if writing.interrupted or not writing.lease.crashed_wait():
+        return 0.0
+    if not _one_at_a_time.acquire(blocking=False):
+        return LOOK_AGAIN_SECONDS
+    try:
+        while writing.claim_and_write(claim, read, alone=True):
+            pass
+    finally:
+        _one_at_a_time.release()
+    return 0.0
+
+
+def put_back(database: Database, run: int, chunk: int, trouble: str) -> None:
+    """A worker that cannot work on a chunk leaves it to others, a little later, and says why."""
     with database.write() as connection:
-        if tally.total:
-            runs.add_telemetry(connection, run, chunk, tally.telemetry)
-        if closes:
-            runs.close_chunks(connection, only=(run, chunk))
-            runs.finalize(connection, run)
+        drafts.wait_for_next(connection, run, chunk, not_before_seconds=TROUBLE_SECONDS)
+        runs.note_trouble(connection, run, trouble)
 
 
-@dataclass(slots=True)
 class _Lease:
-    """This worker's hold on the drafts of one chunk."""
+    """This worker's hold on the drafts of one chunk. Every transaction is tried again while it is of use."""
 
-    database: Database
-    token: str
-    seconds: float
-    write: Settle
-    renewed_at: float = 0.0
+    def __init__(self, database: Database, run: int, chunk: int, settings: Settings, settle: Settle) -> None:
+        self.token = uuid.uuid4().hex
+        self._database = database
+        self._place = (run, chunk)
+        self._seconds = settings.lease_seconds
+        self._pauses = retry.crash_pauses(settings.max_attempts)
+        self._settle = settle
+        self._renewed_at = 0.0
 
-    def claim(self, claim: Claim[Taken], run: int, chunk: int) -> Sequence[Taken]:
-        self.renewed_at = time.monotonic()
-        with self.database.write() as connection:
-            return claim(connection, run, chunk, token=self.token, lease_seconds=self.seconds)
+    def _do(self, action: Callable[[Any], Made], *, writes: bool = True) -> Made:
+        def transaction() -> Made:
+            with self._database.write() if writes else self._database.read() as connection:
+                return action(connection)
 
-    def renew_when_due(self) -> None:
-        if time.monotonic() - self.renewed_at < self.seconds / 3:
+        return retry.persist(transaction, for_seconds=self._seconds)
+
+    def claim(self, claim: Claim[Taken], *, alone: bool) -> Sequence[Taken]:
+        self._renewed_at = time.monotonic()
+        token, seconds = self.token, self._seconds
+        return self._do(
+            lambda connection: claim(connection, *self._place, token=token, lease_seconds=seconds, alone=alone)
+        )
+
+    def crashed_wait(self) -> bool:
+        """Do drafts wait that were in flight when something crashed?"""
+        return self._do(lambda connection: drafts.crashed_wait(connection, *self._place), writes=False)
+
+    def held(self) -> set[int]:
+        return self._do(lambda connection: drafts.held(connection, *self._place, self.token), writes=False)
+
+    def renew_when_due(self, engine: Engine) -> None:
+        """Not while the engine makes no progress: then others shall have the drafts."""
+        if time.monotonic() - self._renewed_at < self._seconds / 3:
             return
-        self.renewed_at = time.monotonic()
-        with self.database.write() as connection:
-            drafts.renew(connection, self.token, self.seconds)
+        if engine.stats().stalled_seconds >= self._seconds / 3:
+            return
+        self._renewed_at = time.monotonic()
+        self._do(lambda connection: drafts.renew(connection, *self._place, self.token, self._seconds))
 
     def settle(self, outcomes: Sequence[drafts.Outcome]) -> drafts.Settled:
-        """Tried again when the database is away for a moment: what was settled already is merely fenced out."""
-        pauses = iter(SETTLE_PAUSES_SECONDS)
-        while True:
-            try:
-                with self.database.write() as connection:
-                    return self.write(connection, self.token, outcomes)
-            except StoreUnavailable:
-                pause_seconds = next(pauses, None)
-                if pause_seconds is None:
-                    raise
-                time.sleep(pause_seconds)
+        """Tried again after a lost answer, what was settled already is merely fenced out."""
 
-    def let_go(self) -> None:
-        with self.database.write() as connection:
-            drafts.let_go(connection, self.token)
+        def action(connection: Any) -> drafts.Settled:
+            settled = self._settle(connection, self.token, outcomes)
+            runs.note_settled(connection, *self._place)
+            return settled
+
+        return self._do(action)
+
+    def let_go(self, crashed: Collection[int]) -> None:
+        self._do(
+            lambda connection: drafts.let_go(connection, *self._place, self.token, crashed=crashed, pauses=self._pauses)
+        )
+
+    def end(self, tally: Tally, *, look_again_seconds: float, trouble: str = "") -> None:
+        """What was done is added to the chunk and its run, which end if they owe nothing more."""
+        run, chunk = self._place
+
+        def action(connection: Any) -> list[tuple[int, str]]:
+            drafts.wait_for_next(connection, run, chunk, not_before_seconds=look_again_seconds)
+            if tally.total:
+                runs.add_telemetry(connection, run, chunk, tally.telemetry)
+            if trouble:
+                runs.note_trouble(connection, run, trouble)
+            runs.close_chunks(connection, only=self._place)
+            runs.finalize(connection, run)
+            return runs.over_budget(connection, run)
+
+        for over, why in self._do(action):
+            stopping.stop(self._database, over, why)
 
 
 class _Meter:
@@ -250,22 +322,40 @@ class _Writing:
         self.outcomes: list[drafts.Outcome] = []
         self.inbox: SimpleQueue[Completion] = SimpleQueue()
         self.meter = _Meter(engine)
+        self.alone = False
+        self.crashed: set[int] = set()  # drafts that the engine worked on when it crashed
+        self.interrupted = False
+        self.unavailable = ""
 
-    def write(self, read: Sequence[Item | drafts.Outcome]) -> None:
+    def claim_and_write(
+        self, claim: Claim[Taken], read: Callable[[Taken], Item | drafts.Outcome], *, alone: bool
+    ) -> bool:
+        """False when there was nothing to claim, or when the engine could not finish what there was."""
+        claimed = () if self.interrupted else self.lease.claim(claim, alone=alone)
+        if claimed:
+            self.tally.total += len(claimed)
+            self.alone = alone
+            self._write([read(one) for one in claimed])
+        return bool(claimed) and not self.interrupted
+
+    def _write(self, read: Sequence[Item | drafts.Outcome]) -> None:
         self.outcomes += [one for one in read if isinstance(one, drafts.Outcome)]
         self._ask([one for one in read if isinstance(one, Item)])
         settled_at = told_at = time.monotonic()
         while self.items:
             self._receive()
-            self.lease.renew_when_due()
+            self.lease.renew_when_due(self.engine)
             now = time.monotonic()
             if now - settled_at >= SETTLE_AT_MOST_EVERY_SECONDS:
                 self._settle()
                 settled_at = now
             if now - told_at >= TELL_EVERY_SECONDS:
+                self._drop_what_is_lost()
                 self.progress(str(self.measured()))
                 told_at = now
         self._settle()
+        if self.interrupted:
+            self.lease.let_go(self.crashed)
         self.progress(str(self.measured()))
 
     def measured(self) -> Tally:
@@ -279,39 +369,66 @@ class _Writing:
     def _ask(self, items: Sequence[Item]) -> None:
         requests = []
         for item in items:
-            requests.append(item.request(self._name(item), self.lane))
+            requests.append(replace(item.request(self._name(item), self.lane), alone=self.alone))
             item.asks += 1
             item.answers = 0
             self.items[self._name(item)] = item
-        if requests:
+        if not requests:
+            return
+        try:
             self.engine.submit(requests, self.inbox.put)
+        except EngineClosed:
+            self.interrupted = True
+            for request in requests:
+                del self.items[request.id]
 
     def _receive(self) -> None:
         try:
             completion = self.inbox.get(timeout=SETTLE_AT_MOST_EVERY_SECONDS)
         except Empty:
             return
-        if completion.finish is Finish.CLOSED:
-            raise RuntimeError("the engine was closed while this chunk was being written; another worker takes it up")
         if completion.finish is Finish.CANCELLED:
             return
-        self.meter.count(completion)
         item = self.items.get(completion.request_id)
+        if completion.finish in NOT_ANSWERED:
+            self._interrupt(completion)
+            return
+        self.meter.count(completion)
         if item is not None:  # a candidate that comes after the item was done is not needed
             self._judge(item, completion)
+
+    def _interrupt(self, completion: Completion) -> None:
+        """The item goes back; the others end as they may, and nothing more is asked."""
+        self.interrupted = True
+        item = self.items.pop(completion.request_id, None)
+        if completion.finish is Finish.UNAVAILABLE:
+            self.unavailable = completion.error
+            self.engine.cancel([completion.request_id])
+        elif completion.finish is Finish.CRASHED and item is not None:
+            self.crashed.add(item.draft)
 
     def _judge(self, item: Item, completion: Completion) -> None:
         item.answers += 1
         item.prompt_tokens += completion.prompt_tokens
         item.completion_tokens += completion.completion_tokens
         made = item.judge(completion)
-        if made is Next.ASK:
+        if made is Next.ASK and self.interrupted:
+            del self.items[completion.request_id]
+        elif made is Next.ASK:
             self._ask([item])
         elif isinstance(made, drafts.Outcome):
             del self.items[completion.request_id]
             self.outcomes.append(made)
             if item.awaits_more:
                 self.engine.cancel([completion.request_id])
+
+    def _drop_what_is_lost(self) -> None:
+        """Drafts that are not ours any more: their run was cancelled, or a sweep took us for dead."""
+        held = self.lease.held()
+        lost = [name for name, item in self.items.items() if item.draft not in held]
+        self.engine.cancel(lost)
+        for name in lost:
+            del self.items[name]
 
     def _settle(self) -> None:
         if not self.outcomes:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from copydesk.engine.base import Completion, Finish, Message, Request
 from copydesk.jobs import chunks
 from copydesk.jobs.chunks import Next
-from copydesk.model import Lane, Reason, Status
+from copydesk.model import Lane, Reason, Status, Verdict
 from copydesk.prompts import Prompt
 from copydesk.settings import Sampling
 from copydesk.store import drafts
@@ -44,8 +44,8 @@ class Judged(chunks.Item):
 
     def judge(self, completion: Completion) -> drafts.Outcome | Next:
         text, reasons = self._verdict(completion)
-        if not reasons:
-            return self._outcome(Status.READY, text, (), self.sampling)
+        if Verdict(reasons).passed:
+            return self._outcome(Status.READY, text, reasons, self.sampling)
         self._remember_if_better(text, reasons)
         if self.awaits_more:
             return Next.WAIT
@@ -61,7 +61,7 @@ class Judged(chunks.Item):
 
     def _remember_if_better(self, text: str, reasons: tuple[Reason, ...]) -> None:
         """Keeps, for the person who will look at it, the text that breaks the fewest rules; any text beats none."""
-        if not self.reasons or (not self.text, len(self.reasons)) > (not text, len(reasons)):
+        if not self.reasons or _weight(self.text, self.reasons) > _weight(text, reasons):
             self.text, self.reasons, self.text_sampling = text, reasons, self.sampling
 
     def _outcome(self, status: Status, text: str, reasons: tuple[Reason, ...], sampling: Sampling) -> drafts.Outcome:
@@ -77,6 +77,10 @@ class Judged(chunks.Item):
             prompt_tokens=self.prompt_tokens,
             completion_tokens=self.completion_tokens,
         )
+
+
+def _weight(text: str, reasons: tuple[Reason, ...]) -> tuple[bool, int, int]:
+    return not text, sum(not reason.warns for reason in reasons), len(reasons)
 
 
 def sampling_for(base: Sampling, asks_before: int) -> Sampling:

@@ -62,6 +62,7 @@ def plan(
     *,
     ids: Sequence[int] | None = None,
     limit: int | None = None,
+    budget: runs.Budget = runs.NO_BUDGET,
 ) -> runs.Planned:
     """Write a run with one draft for every review that needs an answer, of these `ids` or of all; nothing is rung yet.
 
@@ -77,6 +78,7 @@ def plan(
         by_rule=settings.shop(shop).replies.auto,
         ids=ids,
         limit=limit,
+        budget=budget,
     )
     with database.write() as connection:
         return replies.plan(connection, products.find_shop(connection, shop), order)
@@ -100,13 +102,13 @@ def write_chunk(
     desk = _Desk(Recipe.from_json(asked.recipe), engine.model, [guards.opening_of(text) for text in before])
     return chunks.write(
         database,
+        settings,
         engine,
         run,
         chunk,
         claim=replies.claim,
         read=desk.read,
         lane=Lane(asked.lane),
-        lease_seconds=settings.lease_seconds,
         progress=progress,
         settle=partial(replies.settle_by_rule, by=RULE) if by_rule else drafts.settle,
     )

@@ -72,13 +72,13 @@ def write_chunk(
     desk = _Desk(asked.recipe["model"], settings.shop(asked.shop).replies)
     return chunks.write(
         database,
+        settings,
         engine,
         run,
         chunk,
         claim=replies.claim,
         read=desk.read,
         lane=Lane(asked.lane),
-        lease_seconds=settings.lease_seconds,
         progress=progress,
         settle=desk.settle,
     )
@@ -86,14 +86,30 @@ def write_chunk(
 
 def _fail(database: Database, run: int, chunk: int, lease_seconds: float, reason: Reason) -> Tally:
     """Settle what waits in the chunk without an engine; one left open would be rung for ever."""
+    tally = Tally()
+    for alone in (False, True):
+        while claimed := _claimed(database, run, chunk, lease_seconds, reason, alone=alone):
+            tally.total += claimed.total
+            tally.failed += claimed.failed
+            tally.stale += claimed.stale
+    with database.write() as connection:
+        runs.close_chunks(connection, only=(run, chunk))
+        runs.finalize(connection, run)
+    return tally
+
+
+def _claimed(
+    database: Database, run: int, chunk: int, lease_seconds: float, reason: Reason, *, alone: bool
+) -> Tally | None:
+    """Fail what one claim takes; None where it takes nothing."""
     token = uuid.uuid4().hex
     with database.write() as connection:
-        claimed = replies.claim(connection, run, chunk, token=token, lease_seconds=lease_seconds)
+        claimed = replies.claim(connection, run, chunk, token=token, lease_seconds=lease_seconds, alone=alone)
+    if not claimed:
+        return None
     outcomes = [drafts.Outcome(one.id, Status.FAILED, reasons=(reason,)) for one in claimed]
     with database.write() as connection:
         settled = sentiments.settle(connection, token, outcomes, {})
-        runs.close_chunks(connection, only=(run, chunk))
-        runs.finalize(connection, run)
     return Tally(total=len(claimed), failed=len(settled.accepted), stale=settled.stale)
 
 

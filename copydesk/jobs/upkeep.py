@@ -1,16 +1,13 @@
 """What keeps runs moving when something broke, and the ledger free of what it shall not keep."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection
+from dataclasses import astuple, dataclass
 
-from copydesk.jobs import publishing
-from copydesk.store import Database, drafts, products, reviews, runs
+from copydesk.jobs import publishing, retry, stopping
+from copydesk.store import Database, drafts, products, retention, reviews, runs
 from copydesk.store.reviews import Forgotten
 
-PATIENCE_SECONDS = 600.0
-"""How long a rung chunk may stay untouched while the broker holds bells. A second bell is harmless, only waste."""
-
-PATIENCE_WITH_EMPTY_BROKER_SECONDS = 5.0
+PATIENCE_SECONDS = 5.0
 """Not zero: a chunk is marked as rung a moment before its bell is sent."""
 
 FORGOTTEN_AT_ONCE = 500
@@ -19,44 +16,57 @@ FORGOTTEN_AT_ONCE = 500
 
 @dataclass(frozen=True, slots=True)
 class Swept:
-    """What one sweep put right, and how many reviews it blanked for their age."""
+    """What one sweep put right, how many drafts it cancelled, and how many reviews it blanked for their age."""
 
     returned: int
     failed: int
     rung_again: int
+    cancelled: int
     finished: int
     published: int
     forgotten: int = 0
 
     def __bool__(self) -> bool:
-        return any((self.returned, self.failed, self.rung_again, self.finished, self.published, self.forgotten))
+        return any(astuple(self))
 
 
 def sweep(
     database: Database,
     *,
     max_attempts: int,
-    broker_is_empty: bool,
+    heard: Collection[tuple[int, int]],
     rule_is_on: Callable[[str], bool],
     keep_reviews_days: float | None = None,
 ) -> Swept:
     """Put right what crashed workers and lost messages left behind. Safe to run at any time, also twice at once.
 
     Args:
-        max_attempts: a draft whose worker stopped this often is failed, not tried again.
+        max_attempts: a draft whose worker or engine crashed this often is failed, not tried again.
+        heard: chunks (run, number) whose bell is queued or in a worker's hands; every other has lost its own.
         rule_is_on: does the shop's auto-publish rule stand now?
-        broker_is_empty: no bell is queued or in a worker's hands, so every untouched chunk has lost its own.
         keep_reviews_days: how long what a review says is kept; None for ever.
     """
+    cancelled = stopping.go_on(database)
     with database.write() as connection:
-        returned, failed = drafts.return_expired(connection, max_attempts)
-        patience = PATIENCE_WITH_EMPTY_BROKER_SECONDS if broker_is_empty else PATIENCE_SECONDS
-        rung_again = runs.wait_again(connection, rung_before_seconds=patience)
-        runs.close_chunks(connection)
+        returned, failed = drafts.return_expired(connection, retry.crash_pauses(max_attempts))
+        rung_again = runs.wait_again(connection, heard, rung_before_seconds=PATIENCE_SECONDS)
         finished = sum(runs.finalize(connection, run) for run in runs.running(connection))
+        runs.close_chunks(connection)
     published = publishing.publish_by_rule(database, rule_is_on)
     forgotten = 0 if keep_reviews_days is None else _forget_old(database, keep_reviews_days)
-    return Swept(returned, failed, rung_again, finished, published, forgotten)
+    return Swept(returned, failed, rung_again, cancelled, finished, published, forgotten)
+
+
+def clean(database: Database, keep_runs_days: float) -> int:
+    """Remove what runs that ended so many days ago left behind and nothing needs any more; returns how many drafts."""
+    removed = 0
+    while True:
+        with database.write() as connection:
+            some = retention.remove_some(connection, keep_runs_days)
+            if not some:
+                retention.remove_empty(connection, keep_runs_days)
+                return removed
+        removed += some
 
 
 def _forget_old(database: Database, days: float) -> int:

@@ -29,6 +29,7 @@ class Order:
     recipe: Mapping[str, Any]
     chunk_size: int
     lane: str
+    budget: runs.Budget = runs.NO_BUDGET
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,9 @@ class Answer:
 def plan(connection: sa.Connection, order: Order, lines: Iterable[Line]) -> runs.Planned:
     """Write the run, its requests, drafts and chunks; a run key used before gives that run again, and reads no line."""
     shop_id = add_shop(connection, SHOP)
-    opened = runs.open_run(connection, shop_id, BATCH, order.run_key, order.recipe, lane=order.lane)
+    opened = runs.open_run(
+        connection, shop_id, BATCH, order.run_key, order.recipe, lane=order.lane, budget=order.budget
+    )
     if not opened.created:
         return opened
     left = iter(lines)
@@ -95,12 +98,14 @@ def _drafts_of(run: int, chunk_size: int) -> sa.Select[Any]:
     )
 
 
-def claim(connection: sa.Connection, run: int, chunk: int, *, token: str, lease_seconds: float) -> list[Claimed]:
-    """Take every waiting request of a chunk; a second delivery of the same bell takes nothing."""
+def claim(
+    connection: sa.Connection, run: int, chunk: int, *, token: str, lease_seconds: float, alone: bool = False
+) -> list[Claimed]:
+    """Take requests that wait in a chunk, as drafts.claim does; a second delivery of the same bell takes nothing."""
     query = (
         sa.select(drafts.c.id, batch_requests.c.body)
         .join(batch_requests)
-        .where(taken(connection, run, chunk, token=token, lease_seconds=lease_seconds))
+        .where(taken(connection, run, chunk, token=token, lease_seconds=lease_seconds, alone=alone))
         .order_by(drafts.c.id)
     )
     return [Claimed(row.id, row.body) for row in connection.execute(query)]

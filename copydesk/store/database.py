@@ -14,6 +14,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from copydesk.errors import ConfigurationError, StoreUnavailable
+from copydesk.store.failures import remedy_of
 
 BUSY_SECONDS = 30  # how long a SQLite writer waits for another one before it gives up
 
@@ -108,23 +109,12 @@ class Database:
         try:
             yield
         except sa.exc.DBAPIError as error:
-            remedy = self._remedy(error)
-            if remedy is None:
+            meant = remedy_of(error.orig)
+            if meant is None:
                 raise
+            failure, remedy = meant
             cause = (str(error.orig).strip() or type(error.orig).__name__).splitlines()[0]
-            raise StoreUnavailable(f"{self}: {cause}: {remedy}") from error
-
-    def _remedy(self, error: sa.exc.DBAPIError) -> str | None:
-        said = str(error.orig)
-        if "no such table" in said or type(error.orig).__name__ == "UndefinedTable":
-            return "it has no Copydesk tables: run `copydesk migrate`"
-        if type(error.orig).__name__ in ("DeadlockDetected", "SerializationFailure"):
-            return "another process held the same rows: try again"
-        if "not a database" in said or "unable to open" in said:
-            return "set COPYDESK_DATA_DIR or COPYDESK_DATABASE_URL to a place where a SQLite file can be"
-        if isinstance(error, sa.exc.OperationalError | sa.exc.InterfaceError):
-            return "it does not answer: is the database up, is COPYDESK_DATABASE_URL right?"
-        return None
+            raise StoreUnavailable(f"{self}: {cause}: {remedy}", failure) from error
 
     def _alembic(self) -> Config:
         config = Config()

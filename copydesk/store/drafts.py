@@ -1,8 +1,9 @@
 """Drafts: claimed with a lease, settled on condition, decided by a person, returned by the sweep."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from itertools import islice
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
@@ -12,8 +13,10 @@ from copydesk.store.products import insert_selected, lock
 from copydesk.store.reviews import as_json, begun, may_be_written
 from copydesk.store.tables import chunks, drafts, now, products, reviews, runs, shops, storable
 
-RETURNED_AT_ONCE = 10_000
-"""Expired drafts that one sweep returns; the next one, seconds later, takes the rest."""
+AT_ONCE = 10_000
+"""Drafts that one transaction returns, cancels or takes up again; the next one takes the rest."""
+
+One = TypeVar("One")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,38 +81,58 @@ class Draft:
     sampling: Mapping[str, Any] | None
 
 
-def claim(connection: sa.Connection, run: int, chunk: int, *, token: str, lease_seconds: float) -> list[Claimed]:
-    """Take every waiting draft of a chunk; a second delivery of the same bell takes nothing.
+def claim(
+    connection: sa.Connection, run: int, chunk: int, *, token: str, lease_seconds: float, alone: bool = False
+) -> list[Claimed]:
+    """Take what waits in a chunk; a second delivery of the same bell takes nothing.
 
     Drafts whose product was edited since they were planned become stale first, and their successors are taken.
+
+    Args:
+        alone: take one draft that was in flight when something crashed; else take all that were not.
     """
     supersede(connection, waits(run, chunk))
     query = (
         sa.select(drafts.c.id, drafts.c.attempt, products.c.sku, products.c.facts)
         .join(products)
-        .where(taken(connection, run, chunk, token=token, lease_seconds=lease_seconds))
+        .where(taken(connection, run, chunk, token=token, lease_seconds=lease_seconds, alone=alone))
         .order_by(drafts.c.id)
     )
     return [Claimed(row.id, row.sku, Facts.from_json(row.facts), row.attempt) for row in connection.execute(query)]
 
 
 def taken(
-    connection: sa.Connection, run: int, chunk: int, *, token: str, lease_seconds: float
+    connection: sa.Connection, run: int, chunk: int, *, token: str, lease_seconds: float, alone: bool = False
 ) -> sa.ColumnElement[bool]:
-    """Lease every waiting draft of a chunk; which ones this worker now holds, as a condition."""
+    """Lease drafts of a chunk, as claim says; which ones this worker now holds, as a condition."""
+    goes_on = sa.exists().where(runs.c.id == run, runs.c.state == "running")
+    is_due = sa.or_(drafts.c.next_attempt_at.is_(None), drafts.c.next_attempt_at <= now())
+    crashed = drafts.c.attempt > 0
+    chosen = sa.and_(waits(run, chunk), goes_on, is_due, crashed if alone else ~crashed)
+    if alone:
+        first = sa.select(drafts.c.id).where(chosen).order_by(drafts.c.id).limit(1).with_for_update(skip_locked=True)
+        chosen = drafts.c.id.in_(list(connection.scalars(first)))
     connection.execute(
         sa.update(drafts)
-        .where(waits(run, chunk))
+        .where(chosen)
         .values(
-            state=Status.WRITING.value, lease_token=token, lease_until=now(lease_seconds), attempt=drafts.c.attempt + 1
+            state=Status.WRITING.value,
+            lease_token=token,
+            lease_until=now(lease_seconds),
+            next_attempt_at=None,
+            attempt=drafts.c.attempt + 1,
         )
     )
     connection.execute(sa.update(runs).where(runs.c.id == run, runs.c.started_at.is_(None)).values(started_at=now()))
+    return _held(run, chunk, token)
+
+
+def _held(run: int, chunk: int, token: str) -> sa.ColumnElement[bool]:
     return sa.and_(
         drafts.c.run_id == run,
         drafts.c.chunk == chunk,
-        drafts.c.lease_token == token,
         drafts.c.state == Status.WRITING.value,
+        drafts.c.lease_token == token,
     )
 
 
@@ -118,22 +141,78 @@ def waits(run: int, chunk: int) -> sa.ColumnElement[bool]:
     return sa.and_(drafts.c.run_id == run, drafts.c.chunk == chunk, drafts.c.state == Status.PENDING.value)
 
 
-def renew(connection: sa.Connection, token: str, lease_seconds: float) -> int:
+def held(connection: sa.Connection, run: int, chunk: int, token: str) -> set[int]:
+    """The drafts of a chunk that are still this worker's."""
+    return set(connection.scalars(sa.select(drafts.c.id).where(_held(run, chunk, token))))
+
+
+def crashed_wait(connection: sa.Connection, run: int, chunk: int) -> bool:
+    """Do drafts of a chunk wait that were in flight when something crashed?"""
+    query = sa.select(sa.exists().where(waits(run, chunk), drafts.c.attempt > 0))
+    return bool(connection.scalar(query))
+
+
+def renew(connection: sa.Connection, run: int, chunk: int, token: str, lease_seconds: float) -> int:
     """Push the lease on; returns how many drafts are still this worker's."""
     return connection.execute(
-        sa.update(drafts)
-        .where(drafts.c.lease_token == token, drafts.c.state == Status.WRITING.value)
-        .values(lease_until=now(lease_seconds))
+        sa.update(drafts).where(_held(run, chunk, token)).values(lease_until=now(lease_seconds))
     ).rowcount
 
 
-def let_go(connection: sa.Connection, token: str) -> int:
-    """End the lease at once: the next sweep returns the drafts. For a worker that cannot go on."""
-    return connection.execute(
+def let_go(
+    connection: sa.Connection,
+    run: int,
+    chunk: int,
+    token: str,
+    *,
+    crashed: Collection[int] = (),
+    pauses: Sequence[float] = (),
+) -> int:
+    """End the lease: what this worker still holds waits again; returns how many drafts that were.
+
+    Args:
+        crashed: the drafts that were being worked on when the engine crashed. It counts as an attempt of theirs, and
+            each waits for its pause, or has failed after the last. Of the others it was none.
+        pauses: seconds to wait after a first, second, ... crash.
+    """
+    mine = _held(run, chunk, token)
+    let = _crashed(connection, sa.and_(mine, drafts.c.id.in_(crashed)), pauses) if crashed else 0
+    freed = connection.execute(
         sa.update(drafts)
-        .where(drafts.c.lease_token == token, drafts.c.state == Status.WRITING.value)
-        .values(lease_until=now(-1))
+        .where(mine)
+        .values(
+            state=Status.PENDING.value,
+            lease_token=None,
+            lease_until=None,
+            attempt=sa.case((drafts.c.attempt > 0, drafts.c.attempt - 1), else_=0),
+        )
+    )
+    return let + freed.rowcount
+
+
+def _crashed(connection: sa.Connection, which: sa.ColumnElement[bool], pauses: Sequence[float]) -> int:
+    """Drafts whose worker or engine ended over them wait for their next attempt, or have failed; returns how many."""
+    reason = Reason("attempts.used_up", f"the worker or the model crashed {len(pauses) + 1} times over this")
+    no_lease: dict[str, Any] = {"lease_token": None, "lease_until": None}
+    failed = connection.execute(
+        sa.update(drafts)
+        .where(which, drafts.c.attempt > len(pauses))
+        .values(
+            state=Status.FAILED.value,
+            outcome=Status.FAILED.value,
+            reasons=as_json([reason]),
+            settled_at=now(),
+            **no_lease,
+        )
     ).rowcount
+    waiting = 0
+    for crash, pause in enumerate(pauses, start=1):
+        waiting += connection.execute(
+            sa.update(drafts)
+            .where(which, drafts.c.attempt == crash)
+            .values(state=Status.PENDING.value, next_attempt_at=now(pause), **no_lease)
+        ).rowcount
+    return failed + waiting
 
 
 def settle(connection: sa.Connection, token: str, outcomes: Sequence[Outcome]) -> Settled:
@@ -246,43 +325,104 @@ def _add_successors(
     return insert_selected(connection, drafts, successors)
 
 
-def return_expired(connection: sa.Connection, max_attempts: int) -> tuple[int, int]:
+def return_expired(connection: sa.Connection, pauses: Sequence[float]) -> tuple[int, int]:
     """End leases that ran out: (drafts that wait again, drafts out of attempts and therefore failed).
 
-    Their chunks wait to be rung at once: whoever held them is gone.
+    Their chunks wait to be rung: whoever held them is gone. `pauses` as in let_go.
     """
     expired = sa.and_(drafts.c.state == Status.WRITING.value, drafts.c.lease_until < now())
     # What a late worker is settling at this moment is left to it; the next sweep looks again.
-    free = sa.select(drafts.c.id).where(expired).order_by(drafts.c.id).limit(RETURNED_AT_ONCE)
-    ids = list(connection.scalars(free.with_for_update(skip_locked=True)))
-    expired = sa.and_(drafts.c.id.in_(ids), drafts.c.state == Status.WRITING.value)
-    reason = Reason("attempts.used_up", f"the worker stopped {max_attempts} times while it worked on this")
-    failed = connection.execute(
-        sa.update(drafts)
-        .where(expired, drafts.c.attempt >= max_attempts)
-        .values(
-            state=Status.FAILED.value,
-            outcome=Status.FAILED.value,
-            reasons=as_json([reason]),
-            lease_token=None,
-            lease_until=None,
-            settled_at=now(),
+    free = sa.select(drafts.c.id, drafts.c.run_id, drafts.c.chunk, drafts.c.attempt).where(expired)
+    rows = connection.execute(free.order_by(drafts.c.id).limit(AT_ONCE).with_for_update(skip_locked=True)).all()
+    for some in batched(rows, AT_ONCE // 10):
+        _crashed(connection, drafts.c.id.in_([row.id for row in some]), pauses)
+    for run, chunk in sorted({(row.run_id, row.chunk) for row in rows}):
+        wait_for_next(connection, run, chunk)
+    failed = sum(row.attempt > len(pauses) for row in rows)
+    return len(rows) - failed, failed
+
+
+def wait_for_next(connection: sa.Connection, run: int, chunk: int, *, not_before_seconds: float = 0) -> None:
+    """A chunk that still owes something, and that nobody works on, waits until its next draft may be claimed."""
+    of_chunk = sa.and_(drafts.c.run_id == run, drafts.c.chunk == chunk)
+    left = sa.select(
+        sa.func.count().filter(drafts.c.state == Status.WRITING.value).label("in_hand"),
+        sa.func.count().filter(drafts.c.state == Status.PENDING.value).label("pending"),
+        sa.func.count().filter(drafts.c.next_attempt_at.is_(None)).label("at_once"),
+        sa.func.min(drafts.c.next_attempt_at).label("first"),
+    ).where(of_chunk, drafts.c.state.in_([state.value for state in OPEN]))
+    found = connection.execute(left).one()
+    if found.in_hand or not found.pending:
+        return
+    first = None if found.at_once else found.first
+    connection.execute(
+        sa.update(chunks)
+        .where(chunks.c.run_id == run, chunks.c.number == chunk, chunks.c.state != "done")
+        .values(state="waiting", next_attempt_at=now(not_before_seconds) if not_before_seconds else first)
+    )
+
+
+def cancel_some(connection: sa.Connection, run: int, why: str) -> int:
+    """Cancel up to AT_ONCE open drafts of a run, whoever holds them; returns how many. Call again until none is left.
+
+    A worker that holds one finds that it does not any more; what it made of it is not written down.
+    """
+    open_ones = sa.and_(drafts.c.run_id == run, drafts.c.state.in_([state.value for state in OPEN]))
+    ids = list(
+        connection.scalars(
+            sa.select(drafts.c.id).where(open_ones).order_by(drafts.c.id).limit(AT_ONCE).with_for_update()
         )
-    ).rowcount
-    returned = connection.execute(
-        sa.update(drafts)
-        .where(expired)
-        .values(state=Status.PENDING.value, lease_token=None, lease_until=None)
-        .returning(drafts.c.run_id, drafts.c.chunk)
-    ).all()
-    places = sorted({(row.run_id, row.chunk) for row in returned})
-    if places:
+    )
+    for some in batched(ids, AT_ONCE // 10):
+        connection.execute(
+            sa.update(drafts)
+            .where(drafts.c.id.in_(some))
+            .values(
+                state=Status.CANCELLED.value,
+                outcome=Status.CANCELLED.value,
+                reasons=as_json([Reason("run.cancelled", why)]),
+                lease_token=None,
+                lease_until=None,
+                settled_at=now(),
+            )
+        )
+    return len(ids)
+
+
+def take_up_again(connection: sa.Connection, run: int, states: Collection[Status], reason: str | None = None) -> int:
+    """Failed or cancelled drafts of a run wait once more, as if they had never been tried; returns how many.
+
+    Those are left that something else has taken the place of since: a newer draft of the product, or of the review.
+
+    Args:
+        reason: only those with this reason code.
+    """
+    newer = drafts.alias("newer")
+    same = sa.or_(newer.c.product_id == drafts.c.product_id, newer.c.review_id == drafts.c.review_id)
+    replaced = sa.exists().where(same, newer.c.kind == drafts.c.kind, newer.c.id > drafts.c.id)
+    dead = (
+        sa.select(drafts.c.id, drafts.c.chunk, drafts.c.reasons)
+        .where(drafts.c.run_id == run, drafts.c.state.in_([state.value for state in states]), ~replaced)
+        .order_by(drafts.c.id)
+        .with_for_update(of=drafts)
+    )
+    rows = [row for row in connection.execute(dead) if reason is None or reason in {one["code"] for one in row.reasons}]
+    for some in batched(rows, AT_ONCE // 10):
+        connection.execute(
+            sa.update(drafts)
+            .where(drafts.c.id.in_([row.id for row in some]))
+            .values(
+                state=Status.PENDING.value, outcome=None, reasons=[], attempt=0, next_attempt_at=None, settled_at=None
+            )
+        )
+    places = sorted({row.chunk for row in rows})
+    for numbers in batched(places, AT_ONCE // 10):
         connection.execute(
             sa.update(chunks)
-            .where(chunks.c.state == "rung", sa.tuple_(chunks.c.run_id, chunks.c.number).in_(places))
-            .values(state="waiting")
+            .where(chunks.c.run_id == run, chunks.c.number.in_(numbers))
+            .values(state="waiting", next_attempt_at=None)
         )
-    return len(returned), failed
+    return len(rows)
 
 
 def listed(
@@ -389,6 +529,13 @@ def open_ones(connection: sa.Connection) -> int:
     """How many drafts, of any run, a worker still owes."""
     query = sa.select(sa.func.count()).where(drafts.c.state.in_([state.value for state in OPEN]))
     return int(connection.scalar(query) or 0)
+
+
+def batched(values: Sequence[One], size: int) -> Iterator[list[One]]:
+    """Lists of `size` values; the last may be shorter."""
+    left = iter(values)
+    while some := list(islice(left, size)):
+        yield some
 
 
 def _draft(row: sa.Row[Any]) -> Draft:

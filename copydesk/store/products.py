@@ -1,15 +1,26 @@
 """Shops and their products: what a catalog file brings in, and what goes back out."""
 
+import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from copydesk.errors import InputError, NotFound
-from copydesk.model import DESCRIPTION, Dialect, Facts, LiveText, Product, Status, TextFormat, fingerprint
+from copydesk.model import (
+    DESCRIPTION,
+    Dialect,
+    LiveText,
+    Product,
+    Status,
+    TextFormat,
+    canonical,
+    fingerprint_of_json,
+)
+from copydesk.store.bulk import add_rows, among, begin, stream, update_rows
 from copydesk.store.tables import drafts, live_texts, now, products, shops
 
 SHOP_NAME = re.compile(r"\w[\w.-]{0,63}")
@@ -96,82 +107,145 @@ def find_shop_of(connection: sa.Connection, sku: str, shop: str | None) -> int:
 
 def check_known(connection: sa.Connection, shop_id: int, skus: Sequence[str]) -> None:
     """Raises NotFound, naming them, when the shop lacks one of the products."""
-    known = _known(connection, shop_id, skus) if skus else {}
+    query = sa.select(products.c.sku).where(products.c.shop_id == shop_id, among(connection, products.c.sku, skus))
+    known = set(connection.scalars(query))
     unknown = [sku for sku in skus if sku not in known]
     if unknown:
         raise NotFound(f"the shop has no product {', '.join(map(repr, unknown))}: import a catalog that has")
 
 
 def take_in(connection: sa.Connection, shop_id: int, batch: Sequence[Product]) -> Imported:
-    """Store a batch of whole products: new ones added, edited ones updated and their finished drafts made stale."""
-    _lock(connection, shop_id, [product.sku for product in batch])
-    known = _known(connection, shop_id, [product.sku for product in batch])
-    rows = {product.sku: _row(shop_id, product) for product in batch}
-    new = [row for sku, row in rows.items() if sku not in known]
-    changed = [
-        {**row, "product_id": known[sku].id} for sku, row in rows.items() if sku in known and _differs(row, known[sku])
-    ]
-    if new:
-        connection.execute(sa.insert(products).values(updated_at=now()), new)
-    if changed:
-        columns: dict[str, Any] = {
-            name: sa.bindparam(name) for name in rows[batch[0].sku] if name not in ("shop_id", "sku")
-        }
-        connection.execute(
-            sa.update(products).where(products.c.id == sa.bindparam("product_id")).values(updated_at=now(), **columns),
-            [{name: value for name, value in row.items() if name not in ("shop_id", "sku")} for row in changed],
-        )
-    stale = _make_drafts_stale(connection, [row["product_id"] for row in changed])
-    _take_in_texts(connection, shop_id, {product.sku: product.description for product in batch})
-    return Imported(len(new), len(changed), len(rows) - len(new) - len(changed), stale)
+    """Store a batch of whole products: new ones added, edited ones updated and their finished drafts made stale.
+
+    Of two with one key the later counts.
+    """
+    rows = {product.sku: _row(product) for product in batch}
+    known = _known(connection, shop_id, rows)
+    _add(connection, shop_id, [row for sku, row in rows.items() if sku not in known])
+    edited = {found.id: rows[sku] for sku, found in known.items() if _differs(rows[sku], found)}
+    others = {found.id: text for sku, found in known.items() if _is_other(text := rows[sku].text, found)}
+    _lock(connection, {*edited, *others})
+    _update(connection, edited)
+    stale = _make_drafts_stale(connection, edited)
+    _take_in_texts(connection, others)
+    return Imported(len(rows) - len(known), len(edited), len(known) - len(edited), stale)
 
 
 def take_in_texts(connection: sa.Connection, shop_id: int, texts: Mapping[str, str]) -> Imported:
     """Store only the texts (sku -> text) of products already known; their facts stay as they are."""
-    _lock(connection, shop_id, list(texts))
-    known = _known(connection, shop_id, list(texts))
-    changed = _take_in_texts(connection, shop_id, {sku: text for sku, text in texts.items() if sku in known})
+    known = _known(connection, shop_id, texts)
+    others = {row.id: texts[sku] for sku, row in known.items() if _is_other(texts[sku], row)}
+    _lock(connection, others)
+    changed = _take_in_texts(connection, others)
     unknown = tuple(sku for sku in texts if sku not in known)
     return Imported(changed=changed, unchanged=len(known) - changed, unknown=unknown)
 
 
-def _lock(connection: sa.Connection, shop_id: int, skus: Sequence[str]) -> None:
-    """Imports of one shop go one after the other; publishing and settling wait for the products they share with it."""
+class _Row(NamedTuple):
+    """A product as it is stored; facts as JSON."""
+
+    sku: str
+    language: str
+    facts: str
+    facts_hash: str
+    text_format: str
+    dialect: str
+    source: dict[str, str]
+    text: str
+
+    def columns(self) -> tuple[str, ...]:
+        """What goes into COLUMNS."""
+        return (*self[:-2], json.dumps(self.source))
+
+
+COLUMNS = _Row._fields[:-1]
+
+
+def _row(product: Product) -> _Row:
+    facts = canonical(product.facts.as_json())
+    return _Row(
+        product.sku, product.facts.language, facts, fingerprint_of_json(facts), product.text_format.value,
+        product.dialect.value, dict(product.source), product.description,
+    )  # fmt: skip
+
+
+def _known(connection: sa.Connection, shop_id: int, skus: Collection[str]) -> dict[str, sa.Row[Any]]:
+    """Those of the products that the shop has, with the text that it shows; until the end no other import adds any."""
+    begin(connection)
     connection.execute(sa.select(shops.c.id).where(shops.c.id == shop_id).with_for_update(key_share=True)).all()
-    lock(connection, products, sa.and_(products.c.shop_id == shop_id, products.c.sku.in_(skus)))
-
-
-def _row(shop_id: int, product: Product) -> dict[str, Any]:
-    return {
-        "shop_id": shop_id,
-        "sku": product.sku,
-        "language": product.facts.language,
-        "facts": product.facts.as_json(),
-        "facts_hash": fingerprint(product.facts.as_json()),
-        "text_format": product.text_format.value,
-        "dialect": product.dialect.value,
-        "source": dict(product.source),
-    }
-
-
-def _differs(row: Mapping[str, Any], known: sa.Row[Any]) -> bool:
-    return any(row[name] != getattr(known, name) for name in ("facts_hash", "text_format", "dialect", "source"))
-
-
-def _known(connection: sa.Connection, shop_id: int, skus: Sequence[str]) -> dict[str, sa.Row[Any]]:
-    columns = [products.c[name] for name in ("id", "sku", "facts_hash", "text_format", "dialect", "source")]
-    query = sa.select(*columns).where(products.c.shop_id == shop_id, products.c.sku.in_(skus))
+    names = ("id", "sku", "facts_hash", "text_format", "dialect", "source")
+    columns: list[sa.ColumnElement[Any]] = [*[products.c[name] for name in names], live_texts.c.text]
+    is_shown = sa.and_(
+        live_texts.c.product_id == products.c.id, live_texts.c.kind == DESCRIPTION, live_texts.c.current.is_(True)
+    )
+    query = (
+        sa.select(*columns)
+        .select_from(products.outerjoin(live_texts, is_shown))
+        .where(products.c.shop_id == shop_id, among(connection, products.c.sku, skus))
+    )
     return {row.sku: row for row in connection.execute(query)}
 
 
-def _make_drafts_stale(connection: sa.Connection, product_ids: Sequence[int]) -> int:
+def _differs(row: _Row, known: sa.Row[Any]) -> bool:
+    return any(
+        getattr(row, name) != getattr(known, name) for name in ("facts_hash", "text_format", "dialect", "source")
+    )
+
+
+def _is_other(text: str, known: sa.Row[Any]) -> bool:
+    """Whether a file's text is not what the shop shows. A blank cell says nothing of the text."""
+    return text != known.text and (known.text is None or bool(text.strip()))
+
+
+def _lock(connection: sa.Connection, product_ids: Collection[int]) -> None:
+    """Publishing and settling wait for the products that an import changes."""
+    if product_ids:
+        lock(connection, products, among(connection, products.c.id, product_ids))
+
+
+def _add(connection: sa.Connection, shop_id: int, rows: Sequence[_Row]) -> None:
+    """New products in their order, each with its text as the first version."""
+    if not rows:
+        return
+    moment = _moment(connection)
+    new = list(zip(_new_ids(connection, len(rows)), rows, strict=True))
+    made = ((product_id, shop_id, *row.columns(), moment) for product_id, row in new)
+    add_rows(connection, products, ("id", "shop_id", *COLUMNS, "updated_at"), made)
+    first = {"kind": DESCRIPTION, "version": 1, "current": True, "origin": "imported", "by_person": False}
+    first |= {"author": "import", "created_at": moment}
+    texts = ((product_id, row.text, *first.values()) for product_id, row in new)
+    add_rows(connection, live_texts, ("product_id", "text", *first), texts)
+
+
+def _moment(connection: sa.Connection) -> str:
+    """The database's clock as `add_rows` takes it."""
+    return str(connection.scalar(sa.select(sa.cast(now(), sa.Text))))
+
+
+def _new_ids(connection: sa.Connection, count: int) -> Sequence[int]:
+    """Ids for new products, ascending. SQLite has one writer, so that nobody takes the same."""
+    if connection.dialect.name == "sqlite":
+        last = connection.scalar(sa.select(sa.func.max(products.c.id))) or 0
+        return range(last + 1, last + 1 + count)
+    drawn = sa.select(sa.Sequence("products_id_seq").next_value()).select_from(sa.func.generate_series(1, count))
+    return sorted(connection.scalars(drawn))
+
+
+def _update(connection: sa.Connection, edited: Mapping[int, _Row]) -> None:
+    if edited:
+        moment = _moment(connection)
+        rows = ((*row.columns(), moment, product_id) for product_id, row in edited.items())
+        update_rows(connection, products, (*COLUMNS, "updated_at", "id"), rows)
+
+
+def _make_drafts_stale(connection: sa.Connection, product_ids: Collection[int]) -> int:
     if not product_ids:
         return 0
     still_true = sa.select(products.c.facts_hash).where(products.c.id == drafts.c.product_id).scalar_subquery()
     return connection.execute(
         sa.update(drafts)
         .where(
-            drafts.c.product_id.in_(product_ids),
+            among(connection, drafts.c.product_id, product_ids),
             drafts.c.state.in_(STALE_WHEN_EDITED),
             drafts.c.facts_hash != still_true,
         )
@@ -179,47 +253,38 @@ def _make_drafts_stale(connection: sa.Connection, product_ids: Sequence[int]) ->
     ).rowcount
 
 
-def _take_in_texts(connection: sa.Connection, shop_id: int, texts: Mapping[str, str]) -> int:
-    """Record the shop's own texts as versions; returns how many are new to us.
+def _take_in_texts(connection: sa.Connection, texts: Mapping[int, str]) -> int:
+    """Record the shop's own texts (by product) as versions; returns how many are new to us.
 
     A text equal to an *older* version says only that the file is older than what we published since: it is
     ignored. A text we never saw, over one that we published, was written by a person: no run overwrites it.
     """
-    version = live_texts.alias("version")
-    query = (
-        sa.select(
-            products.c.id,
-            products.c.sku,
-            version.c.version,
-            version.c.current,
-            version.c.text,
-            version.c.origin,
-            version.c.by_person,
-        )
-        .outerjoin(version, sa.and_(version.c.product_id == products.c.id, version.c.kind == DESCRIPTION))
-        .where(products.c.shop_id == shop_id, products.c.sku.in_(list(texts)))
+    if not texts:
+        return 0
+    names = ("product_id", "version", "current", "text", "origin", "by_person")
+    query = sa.select(*[live_texts.c[name] for name in names]).where(
+        among(connection, live_texts.c.product_id, texts), live_texts.c.kind == DESCRIPTION
     )
-    seen: dict[str, list[Any]] = {}
-    for row in connection.execute(query):
-        seen.setdefault(row.sku, []).append(row)
-    fresh = []
-    for sku, rows in seen.items():
-        if any(row.text == texts[sku] for row in rows):
-            continue
-        current = next((row for row in rows if row.current), None)
-        if current is not None and not texts[sku].strip():
-            continue  # a blank cell: the file says nothing of the text
-        fresh.append(
-            {
-                "product_id": rows[0].id,
-                "version": max(row.version or 0 for row in rows) + 1,
-                "text": texts[sku],
-                "by_person": current is not None and (current.by_person or current.origin != "imported"),
-                "undo_to": current.version if current is not None else None,
-            }
-        )
+    seen: set[int] = set()
+    shown: dict[int, sa.Row[Any]] = {}
+    for row in stream(connection, query):
+        if row.text == texts[row.product_id]:
+            seen.add(row.product_id)
+        if row.current:
+            shown[row.product_id] = row
+    fresh = [_version(one, text, shown.get(one)) for one, text in texts.items() if one not in seen]
     add_versions(connection, fresh, origin="imported", author="import")
     return len(fresh)
+
+
+def _version(product_id: int, text: str, shown: sa.Row[Any] | None) -> dict[str, Any]:
+    return {
+        "product_id": product_id,
+        "version": shown.version + 1 if shown is not None else 1,
+        "text": text,
+        "by_person": shown is not None and (shown.by_person or shown.origin != "imported"),
+        "undo_to": shown.version if shown is not None else None,
+    }
 
 
 def add_versions(connection: sa.Connection, versions: Sequence[Mapping[str, Any]], *, origin: str, author: str) -> None:
@@ -229,7 +294,7 @@ def add_versions(connection: sa.Connection, versions: Sequence[Mapping[str, Any]
     connection.execute(
         sa.update(live_texts)
         .where(
-            live_texts.c.product_id.in_([version["product_id"] for version in versions]),
+            among(connection, live_texts.c.product_id, [version["product_id"] for version in versions]),
             live_texts.c.kind == DESCRIPTION,
             live_texts.c.current.is_(True),
         )
@@ -243,8 +308,9 @@ def add_versions(connection: sa.Connection, versions: Sequence[Mapping[str, Any]
 
 def written_texts(connection: sa.Connection, shop_id: int) -> Iterator[LiveText]:
     """Live texts that Copydesk put in place (published, edited or taken back), in catalog order, streamed."""
+    columns = [products.c[name] for name in ("sku", "text_format", "dialect", "source", "language")]
     query = (
-        sa.select(products, live_texts.c.text)
+        sa.select(*columns, products.c.facts["title"].as_string().label("title"), live_texts.c.text)
         .join(live_texts, live_texts.c.product_id == products.c.id)
         .where(
             products.c.shop_id == shop_id,
@@ -254,8 +320,7 @@ def written_texts(connection: sa.Connection, shop_id: int) -> Iterator[LiveText]
         )
         .order_by(products.c.id)
     )
-    for row in connection.execution_options(yield_per=1000).execute(query):
-        facts = Facts.from_json(row.facts)
+    for row in stream(connection, query):
         yield LiveText(
-            row.sku, row.text, facts.title, TextFormat(row.text_format), Dialect(row.dialect), row.source, row.language
+            row.sku, row.text, row.title, TextFormat(row.text_format), Dialect(row.dialect), row.source, row.language
         )

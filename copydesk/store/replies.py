@@ -82,6 +82,7 @@ class Order:
     by_rule: bool = False
     ids: Sequence[int] | None = None
     limit: int | None = None
+    budget: store_runs.Budget = store_runs.NO_BUDGET
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +174,14 @@ def plan(connection: sa.Connection, shop_id: int, order: Order) -> store_runs.Pl
     Only those that a model may answer wait for a worker; the others are held for a person, or ignored, at once.
     """
     opened = store_runs.open_run(
-        connection, shop_id, REPLY, order.run_key, order.recipe, lane=Lane.REPLIES, auto_publish=order.by_rule
+        connection,
+        shop_id,
+        REPLY,
+        order.run_key,
+        order.recipe,
+        lane=Lane.REPLIES,
+        auto_publish=order.by_rule,
+        budget=order.budget,
     )
     if not opened.created:
         return opened
@@ -233,8 +241,10 @@ def _skipped(connection: sa.Connection, run: int, shop_id: int, order: Order) ->
     return {str(why): int(number) for why, number in connection.execute(query)}
 
 
-def claim(connection: sa.Connection, run: int, chunk: int, *, token: str, lease_seconds: float) -> list[Claimed]:
-    """Take every waiting draft of a chunk; a second delivery of the same bell takes nothing.
+def claim(
+    connection: sa.Connection, run: int, chunk: int, *, token: str, lease_seconds: float, alone: bool = False
+) -> list[Claimed]:
+    """Take drafts that wait in a chunk, as drafts.claim does; a second delivery of the same bell takes nothing.
 
     Drafts whose review was edited since they were planned become stale first, as do those that no model may write any
     more, and their successors are taken: as far as a model may write those. Reviews are held first, so that none is
@@ -250,7 +260,7 @@ def claim(connection: sa.Connection, run: int, chunk: int, *, token: str, lease_
         sa.select(drafts.c.id.label("draft"), reviews, products.c.facts)
         .join(reviews, reviews.c.id == drafts.c.review_id)
         .outerjoin(products, products.c.id == reviews.c.product_id)
-        .where(ledger.taken(connection, run, chunk, token=token, lease_seconds=lease_seconds))
+        .where(ledger.taken(connection, run, chunk, token=token, lease_seconds=lease_seconds, alone=alone))
         .order_by(drafts.c.id)
     )
     return [_claimed(row) for row in connection.execute(query)]

@@ -196,10 +196,16 @@ def _judged(judgement: Judgement) -> dict[str, Any]:
     }
 
 
-def as_json(reasons: Sequence[Reason]) -> list[dict[str, str]]:
+def as_json(reasons: Sequence[Reason]) -> list[dict[str, Any]]:
     """They quote texts."""
     return [
-        {"code": reason.code, "message": storable(reason.message), "span": storable(reason.span)} for reason in reasons
+        {
+            "code": reason.code,
+            "message": storable(reason.message),
+            "span": storable(reason.span),
+            **({"warns": True} if reason.warns else {}),
+        }
+        for reason in reasons
     ]
 
 
@@ -394,5 +400,5 @@ def _blank(connection: sa.Connection, table: sa.Table, which: sa.ColumnElement[b
     return len(found)
 
 
-def _codes_only(reasons: Sequence[Mapping[str, str]]) -> list[dict[str, str]]:
-    return [{"code": reason["code"], "message": "", "span": ""} for reason in reasons]
+def _codes_only(reasons: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    return [{**reason, "message": "", "span": ""} for reason in reasons]

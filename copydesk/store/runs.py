@@ -1,22 +1,58 @@
 """Runs and their chunks: planned in one transaction, rung by the relay, finalized exactly once."""
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections import Counter, deque
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from copydesk.errors import NotFound
-from copydesk.model import DESCRIPTION, OPEN, Lane, Status, Telemetry
+from copydesk.errors import IllegalMove, NotFound
+from copydesk.model import DESCRIPTION, OPEN, Facts, Lane, Status, Telemetry
 from copydesk.store.products import insert_ignoring_twins, insert_selected
-from copydesk.store.tables import chunks, drafts, live_texts, now, products, runs, shops
+from copydesk.store.tables import chunks, drafts, live_texts, now, products, runs, shops, storable
 
-RUNNING, FINISHED = "running", "finished"
-OUTCOMES = tuple(state.value for state in (Status.READY, Status.HELD, Status.FAILED, Status.STALE, Status.IGNORED))
+BEING_WRITTEN = "already being written"
+
+PLACES_AT_ONCE = 1000
+"""Chunks that one statement names."""
+
+RUNS_LOOKED_AT = 20
+"""Ended runs that an estimate is made from."""
+
+TROUBLE_KEPT = 500
+"""Characters."""
+
+
+class State(StrEnum):
+    """Where a run is. Only what runs is rung and claimed; it ends when no draft of it is open, whatever its state."""
+
+    RUNNING = "running"
+    PAUSED = "paused"  # by a person, who may resume it
+    STOPPING = "stopping"  # cancelled, or over its budget: what is not written yet is being cancelled
+    FINISHED = "finished"
+    CANCELLED = "cancelled"  # ended so
+
+
+OUTCOMES = tuple(
+    state.value for state in (Status.READY, Status.HELD, Status.FAILED, Status.STALE, Status.IGNORED, Status.CANCELLED)
+)
 """What the desk can make of a draft; a run's counts of them add up to what was queued. Only reviews are ignored."""
+WRITTEN = (Status.READY.value, Status.HELD.value, Status.FAILED.value)
 WAITING, RUNG, DONE = "waiting", "rung", "done"
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What a run may cost before it is stopped: tokens in and out together, minutes since its first claim."""
+
+    max_tokens: int | None = None
+    max_minutes: int | None = None
+
+
+NO_BUDGET = Budget()
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +67,7 @@ class Order:
         everything: also products whose facts and recipe have not changed.
         limit: at most this many products.
         lane: who waits for it.
+        budget: what the run may cost.
     """
 
     run_key: str
@@ -42,6 +79,7 @@ class Order:
     limit: int | None = None
     auto_publish: bool = False
     lane: str = Lane.CATALOG
+    budget: Budget = NO_BUDGET
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +90,15 @@ class Planned:
     created: bool
     queued: int
     skipped: Mapping[str, int]
+
+
+class Spent(NamedTuple):
+    """What some runs took together, and how many drafts came of it."""
+
+    runs: int
+    items: int
+    tokens: int
+    seconds: float
 
 
 class Bell(NamedTuple):
@@ -79,7 +126,10 @@ class Asked(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A run as it stands. `counts` holds today's drafts by state, `outcomes` what the desk made of them."""
+    """A run as it stands. `counts` holds today's drafts by state, `outcomes` what the desk made of them.
+
+    Tokens are those of chunks that have ended. `trouble` says why a worker could not go on, until one can.
+    """
 
     id: int
     shop: str
@@ -96,6 +146,9 @@ class Run:
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
+    budget: Budget = NO_BUDGET
+    stopped_because: str | None = None
+    trouble: str | None = None
 
     @property
     def settled(self) -> int:
@@ -123,13 +176,26 @@ class Detail:
 def plan(connection: sa.Connection, shop_id: int, order: Order) -> Planned:
     """Write the run, its drafts and its chunks, server-side; a run key used before gives that run again."""
     opened = open_run(
-        connection, shop_id, DESCRIPTION, order.run_key, order.recipe, lane=order.lane, auto_publish=order.auto_publish
+        connection,
+        shop_id,
+        DESCRIPTION,
+        order.run_key,
+        order.recipe,
+        lane=order.lane,
+        auto_publish=order.auto_publish,
+        budget=order.budget,
     )
     if not opened.created:
         return opened
-    chosen = _chosen(shop_id, order).subquery()
-    queued = fill(connection, opened.run, _drafts_of(chosen, order))
-    return Planned(opened.run, created=True, queued=queued, skipped=_skipped(connection, opened.run, chosen))
+    chosen = _chosen(shop_id, order).into("chosen", temporary=True)  # asked once: of a million it takes a while
+    connection.execute(chosen)
+    skipped = _counted(connection, chosen.table)
+    due = skipped.pop("due", 0)
+    queued = fill(connection, opened.run, _drafts_of(chosen.table, order))
+    if meanwhile := (due if order.limit is None else min(due, order.limit)) - queued:
+        skipped[BEING_WRITTEN] = skipped.get(BEING_WRITTEN, 0) + meanwhile
+    chosen.table.drop(connection)
+    return Planned(opened.run, created=True, queued=queued, skipped=skipped)
 
 
 def open_run(
@@ -141,6 +207,7 @@ def open_run(
     *,
     lane: str,
     auto_publish: bool = False,
+    budget: Budget = NO_BUDGET,
 ) -> Planned:
     """Write a run without drafts; a run key used before gives that run again.
 
@@ -152,12 +219,13 @@ def open_run(
             shop_id=shop_id,
             kind=kind,
             run_key=run_key,
-            state=RUNNING,
+            state=State.RUNNING.value,
             recipe=dict(recipe),
             auto_publish=auto_publish,
             lane=lane,
             queued=0,
             created_at=now(),
+            **asdict(budget),
         )
         .returning(runs.c.id)
     )
@@ -169,7 +237,7 @@ def open_run(
         )
     ).one()
     if lane == Lane.REPLIES:
-        connection.execute(sa.update(runs).where(runs.c.id == twin.id, runs.c.state == RUNNING).values(lane=lane))
+        connection.execute(sa.update(runs).where(runs.c.id == twin.id, runs.c.finished_at.is_(None)).values(lane=lane))
     return Planned(twin.id, created=False, queued=twin.queued, skipped={})
 
 
@@ -213,7 +281,7 @@ def _chosen(shop_id: int, order: Order) -> sa.Select[Any]:
     counts = sa.and_(
         later.c.product_id == products.c.id,
         later.c.kind == DESCRIPTION,
-        later.c.state.not_in([Status.STALE.value, Status.FAILED.value]),
+        later.c.state.not_in([Status.STALE.value, Status.FAILED.value, Status.CANCELLED.value]),
     )
     is_unchanged = sa.exists().where(
         same,
@@ -224,7 +292,7 @@ def _chosen(shop_id: int, order: Order) -> sa.Select[Any]:
     conditions = [
         (products.c.language.not_in(list(order.recipe_hashes)), "no prompt for the language"),
         (live_texts.c.by_person.is_(True), "text edited by a person"),
-        (is_open, "already being written"),
+        (is_open, BEING_WRITTEN),
     ]
     if not order.everything:
         conditions.append((is_unchanged, "unchanged"))
@@ -250,7 +318,7 @@ def _chosen(shop_id: int, order: Order) -> sa.Select[Any]:
     return query if order.skus is None else query.where(products.c.sku.in_(order.skus))
 
 
-def _drafts_of(chosen: sa.Subquery, order: Order) -> sa.Select[Any]:
+def _drafts_of(chosen: sa.FromClause, order: Order) -> sa.Select[Any]:
     due = sa.select(
         chunk_of(chosen.c.id, order.chunk_size).label("chunk"),
         chosen.c.id.label("product_id"),
@@ -276,58 +344,112 @@ def _add_chunks(connection: sa.Connection, run: int) -> int:
     return insert_selected(connection, chunks, numbers)
 
 
-def _skipped(connection: sa.Connection, run: int, chosen: sa.Subquery) -> dict[str, int]:
-    """Why products got no draft, asked before anything else happens to the run.
-
-    The run's own drafts count as "already being written" by now, so they are taken out.
-    """
-    mine = sa.select(drafts.c.product_id).where(drafts.c.run_id == run)
-    query = (
-        sa.select(chosen.c.why, sa.func.count())
-        .where(chosen.c.why != "due", chosen.c.id.not_in(mine))
-        .group_by(chosen.c.why)
-    )
+def _counted(connection: sa.Connection, chosen: sa.FromClause) -> dict[str, int]:
+    """How many products are due, and by reason how many are not."""
+    query = sa.select(chosen.c.why, sa.func.count()).group_by(chosen.c.why)
     return {str(why): int(number) for why, number in connection.execute(query)}
 
 
-def claim_bells(connection: sa.Connection, limit: int, lane: str = Lane.CATALOG, *, room: int = 1) -> list[Bell]:
-    """Chunks of a lane to ring now: at most `limit` rung ones of it in all, shops taking turns.
+def survey(connection: sa.Connection, shop_id: int, order: Order) -> dict[str, int]:
+    """How many products an order would write ("due"), and by reason how many not; nothing is stored."""
+    return _counted(connection, _chosen(shop_id, order).subquery())
 
-    None while fewer than `room` more would be allowed: ranking all that wait is not for every chunk that ends.
-    """
-    if connection.dialect.name == "postgresql":  # two relays count one after the other
+
+def due_facts(connection: sa.Connection, shop_id: int, order: Order, limit: int) -> list[Facts]:
+    """The facts of some products that an order would write."""
+    chosen = _chosen(shop_id, order).subquery()
+    due = sa.select(chosen.c.id).where(chosen.c.why == "due").limit(limit)
+    return [
+        Facts.from_json(one) for one in connection.scalars(sa.select(products.c.facts).where(products.c.id.in_(due)))
+    ]
+
+
+def spent_by(connection: sa.Connection, kind: str, model: str) -> Spent:
+    """What the latest ended runs of a kind with this model took."""
+    query = sa.select(runs).where(runs.c.kind == kind, runs.c.finished_at.is_not(None), runs.c.completion_tokens > 0)
+    latest_ones = connection.execute(query.order_by(runs.c.id.desc()).limit(RUNS_LOOKED_AT)).all()
+    alike = [row for row in latest_ones if row.recipe.get("model") == model]
+    written = [sum((row.outcomes or {}).get(name, 0) for name in WRITTEN) for row in alike]
+    return Spent(
+        runs=len(alike),
+        items=sum(written),
+        tokens=sum(row.prompt_tokens + row.completion_tokens for row in alike),
+        seconds=sum((row.finished_at - row.started_at).total_seconds() for row in alike),
+    )
+
+
+def claim_bells(connection: sa.Connection, number: int, lane: str = Lane.CATALOG) -> list[Bell]:
+    """At most so many chunks of a lane to ring now; each next one is of the shop that has the fewest rung."""
+    if connection.dialect.name == "postgresql":  # two relays choose one after the other
         connection.execute(sa.text("SELECT pg_advisory_xact_lock(620060002)"))
-    of_lane = sa.select(sa.func.count()).select_from(chunks.join(runs)).where(runs.c.lane == lane)
-    rung = connection.scalar(of_lane.where(chunks.c.state == RUNG)) or 0
-    if limit - rung < max(room, 1):
+    chosen = _in_turns(connection, _with_chunks_to_ring(connection, lane), number)
+    if not chosen:
         return []
-    turn = sa.func.row_number().over(
-        partition_by=runs.c.shop_id, order_by=(chunks.c.state != RUNG, chunks.c.run_id, chunks.c.number)
-    )
-    waiting = (  # the rung ones have had their turn
-        sa.select(chunks.c.run_id, chunks.c.number, chunks.c.state, turn.label("turn"))
-        .join(runs, runs.c.id == chunks.c.run_id)
-        .where(chunks.c.state.in_([WAITING, RUNG]), runs.c.lane == lane)
-        .subquery()
-    )
-    chosen = (
-        sa.select(waiting.c.run_id, waiting.c.number)
-        .where(waiting.c.state == WAITING)
-        .order_by(waiting.c.turn, waiting.c.run_id)
-        .limit(limit - rung)
-    )
     claimed = connection.execute(
         sa.update(chunks)
-        .where(chunks.c.state == WAITING, sa.tuple_(chunks.c.run_id, chunks.c.number).in_(chosen))
-        .values(state=RUNG, rung_at=now(), rings=chunks.c.rings + 1)
+        .where(sa.tuple_(chunks.c.run_id, chunks.c.number).in_(list(chosen)))
+        .values(state=RUNG, rung_at=now(), rings=chunks.c.rings + 1, next_attempt_at=None)
         .returning(chunks.c.run_id, chunks.c.number, chunks.c.rings)
-    ).all()
-    ids = {row.run_id for row in claimed}
-    of = connection.execute(sa.select(runs.c.id, shops.c.name, runs.c.kind).join(shops).where(runs.c.id.in_(ids)))
-    run = {row.id: row for row in of}
-    return sorted(
-        Bell(row.run_id, row.number, run[row.run_id].name, row.rings, run[row.run_id].kind, lane) for row in claimed
     )
+    bells = {
+        (row.run_id, row.number): Bell(
+            row.run_id,
+            row.number,
+            chosen[row.run_id, row.number].name,
+            row.rings,
+            chosen[row.run_id, row.number].kind,
+            lane,
+        )
+        for row in claimed
+    }
+    return [bells[place] for place in chosen]
+
+
+_MAY_BE_RUNG = sa.and_(
+    chunks.c.state == WAITING, sa.or_(chunks.c.next_attempt_at.is_(None), chunks.c.next_attempt_at <= now())
+)
+
+
+def _with_chunks_to_ring(connection: sa.Connection, lane: str) -> Sequence[Any]:
+    """The runs of a lane that have some, oldest first, and how many chunks of each are rung."""
+    own = chunks.c.run_id == runs.c.id
+    rung = sa.select(sa.func.count()).select_from(chunks).where(own, chunks.c.state == RUNG).scalar_subquery()
+    query = (
+        sa.select(runs.c.id, runs.c.shop_id, runs.c.kind, shops.c.name, rung.label("rung"))
+        .join(shops)
+        .where(runs.c.state == State.RUNNING.value, runs.c.finished_at.is_(None), runs.c.lane == lane)
+        .where(sa.exists().where(own, _MAY_BE_RUNG))
+        .order_by(runs.c.id)
+    )
+    return connection.execute(query).all()
+
+
+def _in_turns(connection: sa.Connection, waiting: Sequence[Any], number: int) -> dict[tuple[int, int], Any]:
+    """Up to `number` chunks of these runs, (run, chunk) -> its run, in the order to ring them in."""
+    rung: Counter[int] = Counter()
+    left: dict[int, deque[Iterator[tuple[int, int]]]] = {}
+    of = {run.id: run for run in waiting}
+    for run in waiting:
+        rung[run.shop_id] += run.rung
+        left.setdefault(run.shop_id, deque()).append(_to_ring(connection, run.id, number))
+    chosen: dict[tuple[int, int], Any] = {}
+    while left and len(chosen) < number:
+        shop = min(left, key=lambda one: rung[one])  # of several, the one whose run is the oldest
+        place = next(left[shop][0], None)
+        if place is not None:
+            chosen[place] = of[place[0]]
+            rung[shop] += 1
+            continue
+        left[shop].popleft()
+        if not left[shop]:
+            del left[shop]
+    return chosen
+
+
+def _to_ring(connection: sa.Connection, run: int, number: int) -> Iterator[tuple[int, int]]:
+    query = sa.select(chunks.c.number).where(chunks.c.run_id == run, _MAY_BE_RUNG)
+    for one in connection.scalars(query.order_by(chunks.c.number).limit(number)).all():
+        yield run, one
 
 
 def unring(connection: sa.Connection, bells: Sequence[Bell]) -> None:
@@ -337,47 +459,153 @@ def unring(connection: sa.Connection, bells: Sequence[Bell]) -> None:
         connection.execute(sa.update(chunks).where(mine, chunks.c.state == RUNG).values(state=WAITING))
 
 
-def wait_again(connection: sa.Connection, *, rung_before_seconds: float) -> int:
-    """Lost bells: chunks rung that long ago, with work left and nobody at it, wait to be rung again."""
+def wait_again(connection: sa.Connection, heard: Collection[tuple[int, int]], *, rung_before_seconds: float) -> int:
+    """Lost bells: chunks (run, number) that are not `heard`, with work left and nobody at it, wait to be rung again."""
+    rung = sa.select(chunks.c.run_id, chunks.c.number).join(runs, runs.c.id == chunks.c.run_id)
+    rung = rung.where(chunks.c.state == RUNG, chunks.c.rung_at < now(-rung_before_seconds))
+    silent = [place for row in connection.execute(rung) if (place := (row.run_id, row.number)) not in heard]
     own = sa.and_(drafts.c.run_id == chunks.c.run_id, drafts.c.chunk == chunks.c.number)
-    return connection.execute(
-        sa.update(chunks)
-        .where(
-            chunks.c.state == RUNG,
-            chunks.c.rung_at < now(-rung_before_seconds),
-            sa.exists().where(own, drafts.c.state == Status.PENDING.value),
-            ~sa.exists().where(own, drafts.c.state == Status.WRITING.value),
-        )
-        .values(state=WAITING)
-    ).rowcount
+    again = 0
+    for begin in range(0, len(silent), PLACES_AT_ONCE):
+        again += connection.execute(
+            sa.update(chunks)
+            .where(
+                sa.tuple_(chunks.c.run_id, chunks.c.number).in_(silent[begin : begin + PLACES_AT_ONCE]),
+                chunks.c.state == RUNG,
+                sa.exists().where(own, drafts.c.state == Status.PENDING.value),
+                ~sa.exists().where(own, drafts.c.state == Status.WRITING.value),
+            )
+            .values(state=WAITING)
+        ).rowcount
+    return again
 
 
 def close_chunks(connection: sa.Connection, only: tuple[int, int] | None = None) -> int:
-    """Chunks that owe nothing more are done: all of them, or `only` this (run, number)."""
+    """Chunks that owe nothing more are done: those that are rung or whose run has ended, or `only` this one."""
     own = sa.and_(drafts.c.run_id == chunks.c.run_id, drafts.c.chunk == chunks.c.number)
-    query = sa.update(chunks).where(
-        chunks.c.state != DONE, ~sa.exists().where(own, drafts.c.state.in_([state.value for state in OPEN]))
+    nothing_open = ~sa.exists().where(own, drafts.c.state.in_([state.value for state in OPEN]))
+    goes_on = sa.select(runs.c.id).where(runs.c.finished_at.is_(None))
+    which = (
+        sa.or_(chunks.c.state == RUNG, chunks.c.run_id.not_in(goes_on))
+        if only is None
+        else sa.and_(chunks.c.run_id == only[0], chunks.c.number == only[1])
     )
-    if only is not None:
-        query = query.where(chunks.c.run_id == only[0], chunks.c.number == only[1])
-    return connection.execute(query.values(state=DONE)).rowcount
+    return connection.execute(
+        sa.update(chunks).where(chunks.c.state != DONE, which, nothing_open).values(state=DONE)
+    ).rowcount
 
 
 def add_telemetry(connection: sa.Connection, run: int, chunk: int, telemetry: Telemetry) -> None:
-    """What one go at a chunk cost, on top of the goes before."""
+    """What one go at a chunk cost, on top of the goes before; and that the run can be worked on."""
     mine = sa.and_(chunks.c.run_id == run, chunks.c.number == chunk)
     before = connection.scalar(sa.select(chunks.c.telemetry).where(mine).with_for_update())
     together = Telemetry(**before) + telemetry if before else telemetry
     connection.execute(sa.update(chunks).where(mine).values(telemetry=together.as_json()))
+    connection.execute(
+        sa.update(runs)
+        .where(runs.c.id == run)
+        .values(
+            prompt_tokens=runs.c.prompt_tokens + telemetry.prompt_tokens,
+            completion_tokens=runs.c.completion_tokens + telemetry.completion_tokens,
+            trouble=None,
+        )
+    )
+
+
+def note_settled(connection: sa.Connection, run: int, chunk: int) -> None:
+    """Something of this chunk was written down just now."""
+    mine = sa.and_(chunks.c.run_id == run, chunks.c.number == chunk)
+    connection.execute(sa.update(chunks).where(mine).values(settled_at=now()))
+
+
+def note_trouble(connection: sa.Connection, run: int, trouble: str) -> None:
+    """Why a worker could not go on with a run, for `copydesk status`."""
+    connection.execute(sa.update(runs).where(runs.c.id == run).values(trouble=storable(trouble)[:TROUBLE_KEPT]))
+
+
+def over_budget(connection: sa.Connection, run: int | None = None) -> list[tuple[int, str]]:
+    """Runs (or this one) that go on and have used up what they may cost, and in what way."""
+    spent = runs.c.prompt_tokens + runs.c.completion_tokens
+    minutes = sa.func.coalesce(runs.c.max_minutes, 0)
+    is_late = _is_before_now(connection, runs.c.started_at, minutes)
+    query = sa.select(runs.c.id, runs.c.max_tokens, runs.c.max_minutes, spent.label("spent")).where(
+        runs.c.finished_at.is_(None),
+        runs.c.state != State.STOPPING.value,
+        sa.or_(spent >= runs.c.max_tokens, sa.and_(runs.c.max_minutes.is_not(None), is_late)),
+    )
+    query = query if run is None else query.where(runs.c.id == run)
+    return [(row.id, _why_over(row)) for row in connection.execute(query)]
+
+
+def _is_before_now(
+    connection: sa.Connection, moment: sa.ColumnElement[Any], minutes: sa.ColumnElement[int]
+) -> sa.ColumnElement[bool]:
+    """Have so many minutes passed since the moment, by the database's clock?"""
+    if connection.dialect.name == "sqlite":
+        return sa.func.julianday(moment) + minutes / 1440.0 <= sa.func.julianday(now())
+    return moment + sa.func.make_interval(0, 0, 0, 0, 0, minutes) <= now()
+
+
+def _why_over(row: Any) -> str:
+    if row.max_tokens is not None and row.spent >= row.max_tokens:
+        return f"the run reached its budget: {row.spent:,} of {row.max_tokens:,} tokens"
+    return f"the run reached its budget of {row.max_minutes} minutes"
+
+
+def pause(connection: sa.Connection, run: int) -> str:
+    """Ring and claim nothing more of a run; chunks in hand are finished. Raises NotFound, IllegalMove."""
+    return _move(connection, run, State.RUNNING, State.PAUSED)
+
+
+def resume(connection: sa.Connection, run: int) -> str:
+    """What was paused goes on. Raises NotFound, IllegalMove."""
+    return _move(connection, run, State.PAUSED, State.RUNNING)
+
+
+def _move(connection: sa.Connection, run: int, before: State, to: State) -> str:
+    """Change a run's state; returns the shop's name."""
+    changes = sa.update(runs).where(runs.c.id == run, runs.c.state == before.value, runs.c.finished_at.is_(None))
+    moved = connection.execute(changes.values(state=to.value)).rowcount
+    found = connection.execute(sa.select(runs.c.state, shops.c.name).join(shops).where(runs.c.id == run)).one_or_none()
+    if found is None:
+        raise _no_such_run(run)
+    if not moved:
+        raise IllegalMove(f"run {run} is {found.state}: only one that is {before.value} can become {to.value}")
+    return str(found.name)
+
+
+def stop(connection: sa.Connection, run: int, why: str) -> bool:
+    """Ring and claim nothing more of a run that goes on; its open drafts are to be cancelled. False if it has ended."""
+    changes = sa.update(runs).where(runs.c.id == run, runs.c.finished_at.is_(None))
+    return bool(connection.execute(changes.values(state=State.STOPPING.value, stopped_because=why)).rowcount)
+
+
+def stopping(connection: sa.Connection) -> list[tuple[int, str]]:
+    """Runs whose open drafts are being cancelled, and why."""
+    query = sa.select(runs.c.id, runs.c.stopped_because).where(
+        runs.c.finished_at.is_(None), runs.c.state == State.STOPPING.value
+    )
+    return [(row.id, row.stopped_because or "") for row in connection.execute(query)]
+
+
+def reopen(connection: sa.Connection, run: int, budget: Budget) -> None:
+    """A run that had ended goes on, for drafts of it that wait again; the budget is that of the whole run."""
+    changes = {"state": State.RUNNING.value, "finished_at": None, "outcomes": None, "stopped_because": None}
+    connection.execute(sa.update(runs).where(runs.c.id == run).values(**changes, **asdict(budget)))
 
 
 def finalize(connection: sa.Connection, run: int) -> bool:
     """End the run if no draft of it is open; True for the one caller that ended it."""
     still_open = sa.exists().where(drafts.c.run_id == run, drafts.c.state.in_([state.value for state in OPEN]))
+    was_stopped = runs.c.state == State.STOPPING.value
     ended = connection.execute(
         sa.update(runs)
-        .where(runs.c.id == run, runs.c.state == RUNNING, ~still_open)
-        .values(state=FINISHED, finished_at=now())
+        .where(runs.c.id == run, runs.c.finished_at.is_(None), ~still_open)
+        .values(
+            state=sa.case((was_stopped, State.CANCELLED.value), else_=State.FINISHED.value),
+            finished_at=now(),
+            trouble=None,
+        )
     ).rowcount
     if not ended:
         return False
@@ -387,14 +615,17 @@ def finalize(connection: sa.Connection, run: int) -> bool:
 
 
 def running(connection: sa.Connection) -> list[int]:
-    return list(connection.scalars(sa.select(runs.c.id).where(runs.c.state == RUNNING)))
+    """Runs that have not ended."""
+    return list(connection.scalars(sa.select(runs.c.id).where(runs.c.finished_at.is_(None))))
 
 
 def to_publish_by_rule(connection: sa.Connection) -> list[tuple[str, int, int]]:
     """(shop, shop id, run) of ended runs whose rule publishes and that still have ready or approved drafts."""
     left = sa.exists().where(drafts.c.run_id == runs.c.id, drafts.c.state.in_(["ready", "approved"]))
     query = sa.select(shops.c.name, runs.c.shop_id, runs.c.id).join(shops)
-    query = query.where(runs.c.auto_publish.is_(True), runs.c.kind == DESCRIPTION, runs.c.state == FINISHED, left)
+    query = query.where(
+        runs.c.auto_publish.is_(True), runs.c.kind == DESCRIPTION, runs.c.finished_at.is_not(None), left
+    )
     return [(row.name, row.shop_id, row.id) for row in connection.execute(query)]
 
 
@@ -403,7 +634,7 @@ def detail(connection: sa.Connection, run: int) -> Detail:
     chunk_states = connection.execute(
         sa.select(chunks.c.state, sa.func.count()).where(chunks.c.run_id == run).group_by(chunks.c.state)
     )
-    last = connection.scalar(sa.select(sa.func.max(drafts.c.settled_at)).where(drafts.c.run_id == run))
+    last = connection.scalar(sa.select(sa.func.max(chunks.c.settled_at)).where(chunks.c.run_id == run))
     lapsed = connection.scalar(
         sa.select(sa.func.count()).where(
             drafts.c.run_id == run, drafts.c.state == Status.WRITING.value, drafts.c.lease_until < now()
@@ -414,7 +645,7 @@ def detail(connection: sa.Connection, run: int) -> Detail:
             drafts.c.run_id == run, drafts.c.outcome.in_([Status.HELD.value, Status.FAILED.value])
         )
     )
-    codes = Counter(reason["code"] for reasons in refused for reason in reasons)
+    codes = Counter(reason["code"] for reasons in refused for reason in reasons if not reason.get("warns"))
     by_state = {str(row[0]): int(row[1]) for row in chunk_states}
     return Detail(by_state, last, lapsed or 0, dict(codes.most_common()), _telemetry(connection, run))
 
@@ -435,7 +666,7 @@ def asked(connection: sa.Connection, run: int) -> Asked:
     query = sa.select(runs.c.recipe, runs.c.lane, shops.c.name, runs.c.auto_publish).join(shops)
     row = connection.execute(query.where(runs.c.id == run)).one_or_none()
     if row is None:
-        raise NotFound(f"there is no run {run}: `copydesk status` lists them")
+        raise _no_such_run(run)
     return Asked(*row)
 
 
@@ -443,8 +674,12 @@ def find(connection: sa.Connection, run: int) -> Run:
     """One run with its counts. Raises NotFound."""
     found = latest(connection, only=run)
     if not found:
-        raise NotFound(f"there is no run {run}: `copydesk status` lists them")
+        raise _no_such_run(run)
     return found[0]
+
+
+def _no_such_run(run: int) -> NotFound:
+    return NotFound(f"there is no run {run}: `copydesk status` lists them")
 
 
 def latest(connection: sa.Connection, limit: int = 20, only: int | None = None) -> list[Run]:
@@ -453,23 +688,12 @@ def latest(connection: sa.Connection, limit: int = 20, only: int | None = None) 
     rows = connection.execute(query if only is None else query.where(runs.c.id == only)).all()
     ids = [row.id for row in rows]
     counts, outcomes = _counts(connection, ids), _outcomes(connection, ids)
-    spent = {
-        row.run_id: (row.asked, row.written)
-        for row in connection.execute(
-            sa.select(
-                drafts.c.run_id,
-                sa.func.sum(drafts.c.prompt_tokens).label("asked"),
-                sa.func.sum(drafts.c.completion_tokens).label("written"),
-            )
-            .where(drafts.c.run_id.in_(ids))
-            .group_by(drafts.c.run_id)
-        )
-    }
     return [
         Run(
             row.id, row.shop, row.kind, row.lane, row.run_key, row.state, row.queued, row.recipe,
-            counts.get(row.id, {}), row.outcomes or outcomes.get(row.id, {}), *spent.get(row.id, (0, 0)),
-            row.created_at, row.started_at, row.finished_at,
+            counts.get(row.id, {}), row.outcomes or outcomes.get(row.id, {}),
+            row.prompt_tokens, row.completion_tokens, row.created_at, row.started_at, row.finished_at,
+            Budget(row.max_tokens, row.max_minutes), row.stopped_because, row.trouble,
         )
         for row in rows
     ]  # fmt: skip

@@ -65,7 +65,9 @@ metadata = sa.MetaData(
 )
 
 
-REPLY_STANDS = tuple(state.value for state in Status if state not in (Status.FAILED, Status.STALE, Status.UNDONE))
+REPLY_STANDS = tuple(
+    state.value for state in Status if state not in (Status.FAILED, Status.STALE, Status.UNDONE, Status.CANCELLED)
+)
 """States in which a reply draft is the answer to its version of the review, or an answer of it is not wanted."""
 
 
@@ -132,6 +134,13 @@ sa.Index(
     postgresql_where=sa.text("current IS TRUE"),
 )
 
+sa.Index(
+    "ix_live_texts_draft_id",
+    live_texts.c.draft_id,
+    sqlite_where=live_texts.c.draft_id.is_not(None),
+    postgresql_where=live_texts.c.draft_id.is_not(None),
+)
+
 runs = sa.Table(
     "runs",
     metadata,
@@ -139,22 +148,29 @@ runs = sa.Table(
     sa.Column("shop_id", Id, sa.ForeignKey("shops.id"), nullable=False),
     sa.Column("kind", sa.Text, nullable=False),
     sa.Column("run_key", sa.Text, nullable=False),  # two schedulers with one key make one run
-    sa.Column("state", sa.Text, nullable=False),  # running, finished
+    sa.Column("state", sa.Text, nullable=False),  # see copydesk.store.runs.State
     sa.Column("recipe", Json, nullable=False),
     sa.Column("auto_publish", sa.Boolean, nullable=False),
     sa.Column("lane", sa.Text, nullable=False, server_default=Lane.CATALOG),
     sa.Column("queued", sa.Integer, nullable=False),
     sa.Column("outcomes", Json),  # counts, written once, when the run ends
+    # What it cost, of which a chunk's share is added when the chunk ends; and what it may cost.
+    sa.Column("prompt_tokens", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("completion_tokens", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("max_tokens", sa.BigInteger),
+    sa.Column("max_minutes", sa.Integer),
+    sa.Column("stopped_because", sa.Text),
+    sa.Column("trouble", sa.Text),  # why a worker could not go on with it; none since one could
     _moment("created_at", always=True),
     _moment("started_at"),
     _moment("finished_at"),
     sa.UniqueConstraint("shop_id", "kind", "run_key"),
 )
 sa.Index(
-    "ix_runs_running",
+    "ix_runs_open",
     runs.c.id,
-    sqlite_where=runs.c.state == "running",
-    postgresql_where=runs.c.state == "running",
+    sqlite_where=runs.c.finished_at.is_(None),
+    postgresql_where=runs.c.finished_at.is_(None),
 )
 
 chunks = sa.Table(
@@ -165,6 +181,8 @@ chunks = sa.Table(
     sa.Column("state", sa.Text, nullable=False),  # waiting, rung, done
     sa.Column("rings", sa.Integer, nullable=False),
     _moment("rung_at"),
+    _moment("next_attempt_at"),  # a waiting chunk is not rung before
+    _moment("settled_at"),  # when a worker last wrote down something of it
     sa.Column("telemetry", Json),
 )
 sa.Index(
@@ -253,10 +271,11 @@ drafts = sa.Table(
         "choices", AsWritten
     ),  # of a batch request the texts, and why each ended; of a sentiment the probabilities
     sa.Column("reasons", Json, nullable=False),
-    sa.Column("attempt", sa.Integer, nullable=False),
+    sa.Column("attempt", sa.Integer, nullable=False),  # claims that ended in a crash, and the one under way
     sa.Column("asks", sa.Integer, nullable=False),
     sa.Column("lease_token", sa.Text),
     _moment("lease_until"),
+    _moment("next_attempt_at"),  # a draft that waits is not claimed before
     sa.Column("model", sa.Text),
     sa.Column("prompt", sa.Text),
     sa.Column("sampling", Json),
@@ -266,12 +285,12 @@ drafts = sa.Table(
     _moment("created_at", always=True),
     _moment("settled_at"),
     _moment("decided_at"),
-    sa.Index(None, "run_id", "chunk", "state"),
-    sa.Index(None, "run_id", "state"),
-    sa.Index(None, "product_id", "kind", "recipe_hash"),
-    sa.Index(None, "batch_request_id", unique=True),
-    sa.Index(None, "review_id", "review_version"),
+    # Every draft is written three times, and each time into each index that it is in: so most are partial.
+    sa.Index(None, "run_id", "state", "outcome"),  # holds all that progress is counted from
 )
+for columns, is_unique in ((["product_id", "kind"], False), (["batch_request_id"], True), (["review_id"], False)):
+    given = drafts.c[columns[0]].is_not(None)
+    sa.Index(None, *[drafts.c[name] for name in columns], unique=is_unique, sqlite_where=given, postgresql_where=given)
 
 
 def _in(states: Iterable[str]) -> sa.ColumnElement[bool]:
@@ -283,6 +302,14 @@ def _is(kind: str) -> sa.ColumnElement[bool]:
 
 
 _is_open = _in(state.value for state in OPEN)
+sa.Index(
+    "ix_drafts_open_of_chunk",
+    drafts.c.run_id,
+    drafts.c.chunk,
+    drafts.c.state,
+    sqlite_where=_is_open,
+    postgresql_where=_is_open,
+)
 sa.Index(
     "uq_drafts_open",  # one open draft per product and kind, however many producers plan at once
     drafts.c.product_id,

@@ -1,6 +1,7 @@
 """Our own JSON lines: `sku, title, attributes{}, description, category, brand, locale`; numbers are kept as written."""
 
 import json
+import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -13,6 +14,7 @@ from producer.catalog.text import language_of_locale, language_of_text
 _TEXTS = ("sku", "title", "description", "category", "brand", "locale")
 _FACTS = frozenset({"attributes", "category", "brand"})
 _KNOWN = frozenset({*_TEXTS, "attributes"})
+_SCALARS = (str, bool, type(None))
 
 
 class _Refused(Exception):
@@ -31,7 +33,7 @@ def read(lines: Iterable[tuple[int, str, Fault | None]]) -> Iterator[Item]:
             if fault:
                 raise _Refused(fault)
             record = _parse(text)
-            _check(record)
+            _check(record, text)
         except _Refused as refused:
             yield Problem(line, _known_sku(record), Level.ERROR, refused.fault.code, refused.fault.message)
             continue
@@ -42,9 +44,19 @@ def read(lines: Iterable[tuple[int, str, Fault | None]]) -> Iterator[Item]:
         yield from _items(line, record, keys)
 
 
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
+_NUL = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
+"""U+0000 as JSON escapes it, which no database stores; a backslash that is itself escaped begins no such escape."""
+
+_DECODER = json.JSONDecoder(parse_float=str, parse_int=str, parse_constant=_refuse_constant)
+
+
 def _parse(text: str) -> dict[str, Any]:
     try:
-        record = json.loads(text, parse_float=str, parse_int=str, parse_constant=_refuse_constant)
+        record = _DECODER.decode(_NUL.sub(r"\1", text) if "\\u0000" in text else text)
     except (ValueError, RecursionError) as error:
         raise _invalid(f"not valid JSON ({error}): write one object per line") from error
     if not isinstance(record, dict):
@@ -52,11 +64,7 @@ def _parse(text: str) -> dict[str, Any]:
     return record
 
 
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is not JSON")
-
-
-def _check(record: dict[str, Any]) -> None:
+def _check(record: dict[str, Any], text: str) -> None:
     for name in _TEXTS:
         if not isinstance(record.get(name) or "", str):
             raise _invalid(f"{name!r} is not a text: write a string")
@@ -64,9 +72,11 @@ def _check(record: dict[str, Any]) -> None:
     if not isinstance(attributes, dict):
         raise _invalid("'attributes' is not an object: write names and values")
     for name, value in attributes.items():
-        if not all(isinstance(part, str | bool | None) for part in _parts(value)):
+        if not (isinstance(value, _SCALARS) or all(isinstance(part, _SCALARS) for part in _parts(value))):
             raise _invalid(f"attribute {name!r} is nested: write a string, a number, true, false or a list of those")
-    _check_texts(record)
+    # What the line itself is checked for already can only come back by an escape.
+    if len(text) > MAX_CELL or "\\u" in text:
+        _check_texts(record)
 
 
 def _check_texts(record: dict[str, Any]) -> None:
@@ -94,9 +104,11 @@ def _items(line: int, record: dict[str, Any], keys: Keys) -> Iterator[Item]:
     description, locale = record.get("description") or "", record.get("locale") or ""
     yes, no = ("是", "否") if (language_of_locale(locale) or language_of_text(title)) == "zh" else ("yes", "no")
     for name, value in (record.get("attributes") or {}).items():
-        sheet.add_joined(
-            name, [(yes if part else no) if isinstance(part, bool) else part or "" for part in _parts(value)]
-        )
+        if isinstance(value, str):
+            sheet.add(name, value)
+        else:
+            said = [(yes if part else no) if isinstance(part, bool) else part or "" for part in _parts(value)]
+            sheet.add_joined(name, said)
     yield from sheet.product(description, TextFormat.PLAIN, Dialect.JSONL, {"title": title}, locale)
 
 

@@ -109,16 +109,18 @@ def rows(stream: TextIO, delimiter: str) -> Iterator[tuple[int, list[str], Fault
             yield start, [], _fault_of(error, len(lines.taken))
             lines.give_back()
             continue
-        if any(cells) and any(cell.strip() for cell in cells):
+        if any(map(str.strip, cells)):
             yield start, list(map(_plain, cells)), _fault_in(cells, lines.taken)
 
 
 def table(records: Iterator[tuple[int, list[str], Fault | None]], names: Sequence[str]) -> Iterator[Row]:
     """Every record under its column names (in lower case; of two columns with one name the first counts)."""
     columns = [name.casefold() for name in names]
+    are_distinct = len(set(columns)) == len(columns)
     for line, cells, fault in records:
-        named = dict(zip(reversed(columns[: len(cells)]), reversed(cells[: len(columns)]), strict=True))
-        yield Row(line, named, fault or _fault_in_width(len(cells), len(columns)))
+        named = zip(columns, cells, strict=False)
+        by_name = dict(named) if are_distinct else dict(reversed(list(named)))
+        yield Row(line, by_name, fault or _fault_in_width(len(cells), len(columns)))
 
 
 def json_lines(stream: TextIO) -> Iterator[tuple[int, str, Fault | None]]:
@@ -134,7 +136,7 @@ def json_lines(stream: TextIO) -> Iterator[tuple[int, str, Fault | None]]:
             yield lines.number, "", TOO_LARGE
             continue
         if line.strip():
-            yield lines.number, line, UNDECODABLE if _SURROGATE.search(line) else None
+            yield lines.number, line, None if is_well_formed(line) else UNDECODABLE
 
 
 def shown(text: str) -> str:
@@ -144,18 +146,18 @@ def shown(text: str) -> str:
 
 def is_well_formed(text: str) -> bool:
     """Whether a text can be stored: no lone surrogates (JSON can escape them)."""
-    return _SURROGATE.search(text) is None
+    return text.isascii() or _SURROGATE.search(text) is None
 
 
 def _plain(cell: str) -> str:
     """Our own export puts a "'" before what a spreadsheet would take for a formula; this takes it away again."""
-    return cell[1:] if cell.startswith("'") and _NEUTRALISED.match(cell) else cell
+    return cell[1:] if cell[:1] == "'" and _NEUTRALISED.match(cell) else cell
 
 
 def _fault_in(cells: list[str], lines: list[str]) -> Fault | None:
     if max(map(len, cells)) > MAX_CELL:
         return TOO_LARGE
-    return UNDECODABLE if any(map(_SURROGATE.search, lines)) else None
+    return None if all(map(is_well_formed, lines)) else UNDECODABLE
 
 
 def _fault_in_width(cells: int, columns: int) -> Fault | None:

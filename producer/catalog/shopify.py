@@ -69,6 +69,9 @@ def _unknown_columns(names: Sequence[str], layout: Layout) -> Iterator[Problem]:
         yield Problem(1, "", Level.WARNING, "columns.unknown", message)
 
 
+_OPTIONS = [(position, f"option{position} value") for position in (1, 2, 3)]
+
+
 @dataclass
 class _Group:
     """One product's rows so far."""
@@ -79,11 +82,13 @@ class _Group:
 
     def add(self, row: Row) -> bool:
         """Take a row's option values; True where one is new."""
-        before = sum(map(len, self.values.values()))
-        for position in (1, 2, 3):
-            if value := row.get(f"option{position} value").strip():
-                self.values.setdefault(position, {})[value] = None
-        return sum(map(len, self.values.values())) > before
+        is_new = False
+        for position, column in _OPTIONS:
+            if value := row.get(column).strip():
+                known = self.values.setdefault(position, {})
+                is_new = is_new or value not in known
+                known[value] = None
+        return is_new
 
 
 class _Reader:

@@ -2,12 +2,16 @@
 
 import html
 import re
-from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
 
 from copydesk.markup import to_plain
 
 MAX_VALUE = 500
 """Characters kept of one fact; longer ones are prose, and crowd the others out of the prompt."""
+
+MAX_KNOWN = 64
+"""Characters of a cell that is remembered as folded: brands, categories, sizes and names of attributes come again."""
 
 MAX_PARSED = 20_000
 """Characters of a cell that are looked at. A megabyte of nested <div> took the HTML parser 200 s, this 0.1 s."""
@@ -33,10 +37,15 @@ _INSTRUCTS = re.compile(
     r"|(?:忽略|无视|忘记|不要理会)[^。\n]{0,12}(?:指令|指示|提示词?|要求|规则)|系统提示词?|你现在是(?:一个|一名)",
     re.IGNORECASE,
 )
+# Each match of _INSTRUCTS holds one of these in lower case, and few other texts do: looking for them takes a thirtieth
+# of the time. Without "i" and "s", which IGNORECASE also finds in "ı" and "ſ".
+_INSTRUCTING = (
+    "gnore", "regard", "forget", "overr", "prompt", "tem me", "per me", "you are", "pond only", "reply only",
+    "wer only", "output only", "do not follow", "<|", "t]", "忽略", "无视", "忘记", "不要理会", "系统提示", "你现在是",
+)  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Folded:
+class Folded(NamedTuple):
     """One cell as a value, and what had to be done to it."""
 
     text: str
@@ -46,12 +55,31 @@ class Folded:
 
 def fold(raw: str) -> Folded:
     """The value of a raw cell: one line, no markup, no invisible characters, at most MAX_VALUE characters."""
-    if not raw:
-        return Folded("")
+    return _known(raw) if len(raw) <= MAX_KNOWN else _fold(raw)
+
+
+def _fold(raw: str) -> Folded:
+    if _is_folded(raw):
+        return Folded(raw)
     text, unsafe = _without_markup(raw[:MAX_PARSED])
     text = " ".join(INVISIBLE.sub("", text).split())
     short = _shorten(text)
     return Folded(short, unsafe, short != text or len(raw) > MAX_PARSED)
+
+
+_known = lru_cache(4096)(_fold)
+
+
+def _is_folded(raw: str) -> bool:
+    """Whether folding would change nothing, by what is quick to tell: most cells are clean."""
+    return (
+        raw.isprintable()  # no controls, no invisible characters, no white space but spaces
+        and len(raw) <= MAX_VALUE
+        and "<" not in raw
+        and ("&" not in raw or not _ENTITY.search(raw))
+        and "  " not in raw
+        and raw == raw.strip()
+    )
 
 
 def _without_markup(raw: str) -> tuple[str, bool]:
@@ -85,19 +113,35 @@ def is_unsafe(text: str) -> bool:
 
 def instructs(text: str) -> str:
     """The words with which a text tries to instruct a model; "" where it does not."""
+    if not any(map(text.lower().__contains__, _INSTRUCTING)):
+        return ""
     found = _INSTRUCTS.search(text)
     return found[0] if found else ""
 
 
 def language_of_locale(locale: str) -> str:
     """`zh-CN` is zh, `en_US` is en; "" for what is not a locale."""
+    if not locale:
+        return ""
     found = re.match(r"[a-zA-Z]{2,8}(?![a-zA-Z])", locale.strip())
     return found[0].lower() if found else ""
 
 
 def language_of_text(text: str) -> str:
     """zh where at least a fifth of the letters are Han characters, else en."""
-    if text.isascii():
+    if not _holds_han(text):
         return "en"
     letters = sum(map(str.isalpha, text))
     return "zh" if letters and 5 * len(_HAN.findall(text)) >= letters else "en"
+
+
+def language_of_product(values: str, description: str) -> str:
+    """As `language_of_text`, of facts and a description together; its markup says nothing of the language."""
+    markup = description[:MAX_PARSED]
+    if not (_holds_han(values) or _holds_han(html.unescape(markup))):
+        return "en"
+    return language_of_text(f"{values} {to_plain(markup)}")
+
+
+def _holds_han(text: str) -> bool:
+    return not text.isascii() and _HAN.search(text) is not None

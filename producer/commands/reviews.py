@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from copydesk.model import Route, Status
-from producer.commands import AsJson, Shop
+from producer.commands import AsJson, MaxMinutes, MaxTokens, Shop
 
 replies_app = typer.Typer(no_args_is_help=True, help="Look at replies, decide on them, and hand them to the platform.")
 
@@ -34,17 +34,21 @@ class Said(StrEnum):
 def reply(
     shop: Shop,
     limit: Annotated[int | None, typer.Option(min=1, help="At most this many reviews.")] = None,
+    max_tokens: MaxTokens = None,
+    max_minutes: MaxMinutes = None,
     wait: Wait = False,
     as_json: AsJson = False,
 ) -> None:
     """Enqueue replies to reviews that have none. What a person has to answer is held at once, and no model sees it."""
     from copydesk.jobs import replies
     from copydesk.model import Lane
+    from copydesk.store.runs import Budget
     from producer import asking, report, watching
     from producer.opening import ledger
 
     with ledger() as (settings, database):
-        planned = replies.plan(database, settings, shop, asking.new_key(), limit=limit)
+        budget = Budget(max_tokens, max_minutes)
+        planned = replies.plan(database, settings, shop, asking.new_key(), limit=limit, budget=budget)
         run = watching.find(database, planned.run)
         if not run.finished_at:
             asking.ring(settings, database, planned, Lane.REPLIES)

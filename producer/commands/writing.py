@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from producer.commands import AsJson, Shop, Urgent
+from producer.commands import AsJson, MaxMinutes, MaxTokens, Shop, Urgent
 
 
 def add_to(app: typer.Typer) -> None:
@@ -26,6 +26,11 @@ def describe(
     ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="At most this many products.")] = None,
     key: Annotated[str | None, typer.Option(help="Run key: a second run with the same key is the first one.")] = None,
+    max_tokens: MaxTokens = None,
+    max_minutes: MaxMinutes = None,
+    estimate: Annotated[
+        bool, typer.Option("--estimate", help="Only say how many products, tokens and minutes it would be.")
+    ] = False,
     wait: Annotated[bool, typer.Option("--wait", help="Watch the run to its end.")] = False,
     urgent: Urgent = False,
     as_json: AsJson = False,
@@ -33,23 +38,20 @@ def describe(
     """Enqueue descriptions for a shop's catalog."""
     from copydesk.jobs import descriptions
     from copydesk.model import Lane
+    from copydesk.store.runs import NO_BUDGET, Budget
     from producer import asking, report, watching
     from producer.opening import ledger
 
     lane = Lane.REPLIES if urgent else Lane.CATALOG
+    budget = Budget(max_tokens, max_minutes)
+    wanted = descriptions.Wanted(everything, sku, candidates, limit, lane, budget)
     with ledger() as (settings, database):
-        planned = descriptions.plan(
-            database,
-            settings,
-            shop,
-            key or asking.new_key(),
-            everything=everything,
-            skus=sku,
-            candidates=candidates,
-            limit=limit,
-            auto_publish=settings.shop(shop).auto_publish,
-            lane=lane,
-        )
+        if estimate or budget != NO_BUDGET:
+            expected = descriptions.estimate(database, settings, shop, wanted)
+            report.show_estimate(expected, budget, only=estimate, as_json=as_json)
+        if estimate:
+            return
+        planned = descriptions.plan(database, settings, shop, key or asking.new_key(), wanted)
         asking.ring(settings, database, planned, lane)
         run = watching.watch(database, planned.run, quiet=as_json) if wait else watching.find(database, planned.run)
     report.show_planned(planned, run, as_json=as_json)
@@ -62,18 +64,21 @@ def batch(
     wait: Annotated[
         bool, typer.Option("--wait/--no-wait", help="Watch to the end and write OUT, or only enqueue.")
     ] = True,
+    max_tokens: MaxTokens = None,
+    max_minutes: MaxMinutes = None,
     urgent: Urgent = False,
     as_json: AsJson = False,
 ) -> None:
     """Answer a file of chat requests through the queue. The same command again takes up where it stopped."""
     from copydesk.model import Lane
+    from copydesk.store.runs import Budget
     from producer import asking, batching, report, watching
     from producer.opening import ledger
 
     lane = Lane.REPLIES if urgent else Lane.CATALOG
     batching.check_paths(requests, answers)
     with ledger() as (settings, database):
-        planned = batching.plan(database, settings, requests, lane)
+        planned = batching.plan(database, settings, requests, lane, Budget(max_tokens, max_minutes))
         run = watching.find(database, planned.run)
         if not run.finished_at:
             asking.ring(settings, database, planned, Lane(run.lane))

@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from engines import Died
 
 from copydesk.engine.base import Completion, Engine, Finish, Message, Request
+from copydesk.engine.hosted import HostedEngine
 from copydesk.errors import ModelError
 from copydesk.model import Lane
 from copydesk.settings import Sampling
@@ -47,13 +49,13 @@ def ask(
     candidates: int = 1,
     plain: str | None = None,
     lane: Lane = Lane.CATALOG,
+    alone: bool = False,
     **sampling: Any,
 ) -> Request:
     """A request; `sampling` overrides the sampling."""
     turns = (Message("system", "Be brief."), Message("user", content))
-    return Request(
-        id, turns, content if plain is None else plain, Sampling(**{"max_tokens": 8, **sampling}), candidates, lane
-    )
+    chosen = Sampling(**{"max_tokens": 8, **sampling})
+    return Request(id, turns, content if plain is None else plain, chosen, candidates, lane, alone)
 
 
 @pytest.fixture
@@ -259,13 +261,64 @@ def test_what_is_cancelled_is_delivered_as_such_and_nobody_else_is(engine: Engin
 
 def test_draining_ends_what_was_admitted_and_takes_nothing_more(engine: Engine, inbox: Inbox) -> None:
     engine.submit([ask(str(number)) for number in range(12)], inbox)
-    engine.drain()
+    engine.drain(WAIT_SECONDS)
     assert Counter(completion.request_id for completion in inbox.completions) == {
         str(number): 1 for number in range(12)
     }
     assert {completion.finish for completion in inbox.completions} <= {Finish.STOP, Finish.LENGTH, Finish.CLOSED}
     with pytest.raises(RuntimeError, match="closed"):
         engine.submit([ask()], inbox)
+
+
+def backend_of(engine: HostedEngine) -> Any:
+    return engine._host.backend  # type: ignore[union-attr]
+
+
+def test_what_has_not_ended_in_time_is_closed(
+    engine: HostedEngine, inbox: Inbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    began = threading.Event()
+
+    def end_nothing(tick: Any) -> list[Any]:
+        began.set()
+        return []
+
+    monkeypatch.setattr(backend_of(engine), "step", end_nothing)
+    engine.submit([ask(str(number), candidates=2) for number in range(6)], inbox)
+    assert began.wait(WAIT_SECONDS)
+    engine.drain(0.2)
+    assert [completion.finish for completion in inbox.completions] == [Finish.CLOSED] * 12
+
+
+def test_a_death_crashes_what_was_begun_and_closes_what_waited(
+    engine: HostedEngine, inbox: Inbox, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def die(tick: Any) -> None:
+        patched.undo()
+        raise Died
+
+    with monkeypatch.context() as patched:
+        patched.setattr(backend_of(engine), "step", die)
+        engine.submit([ask(str(number)) for number in range(6)], inbox)
+        inbox.wait(6)
+    ended = {completion.request_id: completion.finish for completion in inbox.completions}
+    assert Counter(ended.values()) == {Finish.CRASHED: 4, Finish.CLOSED: 2}  # four decode together
+    if kind != "openai":  # which these tests cannot open again
+        assert answered(engine, ask())["1", 0].finish in (Finish.STOP, Finish.LENGTH)
+    assert engine.stats().restarts == 1
+
+
+def test_a_request_that_is_alone_decodes_by_itself_with_all_its_candidates(engine: Engine, kind: str) -> None:
+    asked = [ask(str(number), f"Product {number}.") for number in range(6)]
+    got = answered(engine, *asked[:3], ask("alone", candidates=3, alone=True), *asked[3:])
+    spans = {key: (completion.queue_seconds, completion.seconds) for key, completion in got.items()}
+    alone = [span for (id, _), span in spans.items() if id == "alone"]
+    others = [span for (id, _), span in spans.items() if id != "alone"]
+    assert {completion.finish for completion in got.values()} <= {Finish.STOP, Finish.LENGTH}
+    if kind != "openai":  # whose requests share no fate
+        first, last = min(begin for begin, _ in alone), max(end for _, end in alone)
+        assert all(end <= first or begin >= last for begin, end in others)
+        assert max(begin for begin, _ in alone) < min(end for _, end in alone)
 
 
 def test_times_and_sums_are_kept(engine: Engine) -> None:

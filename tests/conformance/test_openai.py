@@ -271,9 +271,11 @@ def test_an_error_in_the_guise_of_an_answer_is_an_error(endpoint: Endpoint, open
 @pytest.mark.parametrize(
     ("marker", "why"), [("broken", "500 Internal Server Error: the server is broken"), ("cut", "gave no answer")]
 )
-def test_what_does_not_pass_fails_in_the_end(endpoint: Endpoint, open_backend: Open, marker: str, why: str) -> None:
+def test_what_does_not_pass_is_given_up_in_the_end(
+    endpoint: Endpoint, open_backend: Open, marker: str, why: str
+) -> None:
     said = answer(open_backend(), f"[[openai:{marker}]]")
-    assert said.finish is Finish.FAILED
+    assert said.finish is Finish.UNAVAILABLE
     assert why in said.error
     assert "given up after 3 attempts" in said.error
     assert len(endpoint.received) == 3
@@ -283,14 +285,14 @@ def test_a_server_that_is_not_there_is_named(open_backend: Open) -> None:
     with serve() as gone:
         url = gone.url
     said = answer(open_backend(base_url=url))
-    assert said.finish is Finish.FAILED
+    assert said.finish is Finish.UNAVAILABLE
     assert f"{url}/chat/completions gave no answer (ConnectError" in said.error
     assert "COPYDESK_OPENAI__BASE_URL" in said.error
 
 
 def test_an_answer_that_takes_too_long_is_tried_again(endpoint: Endpoint, open_backend: Open) -> None:
     said = answer(open_backend(timeout_seconds=0.2), "[[openai:hold]]")
-    assert said.finish is Finish.FAILED
+    assert said.finish is Finish.UNAVAILABLE
     assert "did not answer within 0.2 s: raise COPYDESK_OPENAI__TIMEOUT_SECONDS" in said.error
     assert "given up after 3 attempts" in said.error
 
@@ -320,7 +322,7 @@ def test_a_fault_of_the_server_holds_up_nobody_else(endpoint: Endpoint, open_bac
 
 def test_a_server_that_says_to_wait_too_long_is_not_waited_for(endpoint: Endpoint, open_backend: Open) -> None:
     said = answer(open_backend(), "[[openai:limit]]")
-    assert said.finish is Finish.FAILED
+    assert said.finish is Finish.UNAVAILABLE
     assert said.error.endswith("slow down; the server said to wait 3600 s")
     assert len(endpoint.received) == 1
 
@@ -329,28 +331,59 @@ def test_a_server_that_says_to_wait_too_long_is_not_waited_for(endpoint: Endpoin
     ("prepared", "why"),
     [
         (refusal(400, "bad temperature"), "answered 400 Bad Request: bad temperature"),
-        (refusal(401, f"Incorrect API key: {KEY[:9]}***{KEY[-4:]}"), f"answered 401 Unauthorized; check {OPENAI_KEY}"),
-        (refusal(403, f"{KEY} may not"), f"answered 403 Forbidden: *** may not; check what {OPENAI_KEY} may do"),
-        (
-            refusal(404, "no such model"),
-            "no such model; check COPYDESK_OPENAI__BASE_URL, and that it has the model tiny",
-        ),
+        (refusal(413, "too much"), "answered 413"),
         (refusal(422, "no"), "answered 422"),
-        (refusal(429, "pay first", "insufficient_quota"), "pay first; the account has no credit"),
-        (Answer(307, headers={"Location": "http://elsewhere.invalid/"}), "answered 307"),
-        (Answer(body=b"<html>"), "answered 200, but not in JSON"),
-        (Answer(body=b"\xff\xfe\xfa"), "answered 200, but not in JSON"),
         (Answer(body={"ok": True}), "no choices[0].message.content"),
         (Answer(changes={"finish_reason": "content_filter"}), "content_filter"),
         (Answer(changes={"message": {"content": None}}), "no text"),
+        (
+            Answer(403, {"error": {"code": 403, "message": "moderated", "metadata": {"flagged_input": "kettle"}}}),
+            "answered 403 Forbidden: moderated",
+        ),
     ],
 )
-def test_what_will_not_pass_fails_at_once_and_by_name(
+def test_a_request_that_is_refused_for_its_own_sake_fails_at_once_and_by_name(
     endpoint: Endpoint, open_backend: Open, prepared: Answer, why: str
 ) -> None:
     endpoint.prepared.append(prepared)
     said = answer(open_backend())
     assert (said.finish, said.text) == (Finish.FAILED, "")
+    assert why in said.error
+    assert OPENAI_KEY not in said.error
+    assert len(endpoint.received) == 1
+
+
+@pytest.mark.parametrize(
+    ("prepared", "why"),
+    [
+        (refusal(401, f"Incorrect API key: {KEY[:9]}***{KEY[-4:]}"), f"answered 401 Unauthorized; check {OPENAI_KEY}"),
+        (
+            refusal(400, f"Incorrect API key: {KEY[:9]}***{KEY[-4:]}", "invalid_api_key"),
+            f"answered 400 Bad Request; check {OPENAI_KEY}",
+        ),
+        (
+            Answer(body={"error": {"message": f"{KEY[-4:]} is no key", "code": "invalid_api_key"}}),
+            f"answered 200 and an error: invalid_api_key; check {OPENAI_KEY}",
+        ),
+        (refusal(402, "pay first"), "pay first; the account has no credit"),
+        (refusal(403, f"{KEY} may not"), f"answered 403 Forbidden: *** may not; check what {OPENAI_KEY} may do"),
+        (
+            refusal(404, "no such model"),
+            "no such model; check COPYDESK_OPENAI__BASE_URL, and that it has the model tiny",
+        ),
+        (refusal(400, "no such model", "model_not_found"), "no such model; check COPYDESK_OPENAI__BASE_URL, and that"),
+        (refusal(429, "pay first", "insufficient_quota"), "pay first; the account has no credit"),
+        (Answer(307, headers={"Location": "http://elsewhere.invalid/"}), "answered 307"),
+        (Answer(body=b"<html>"), "answered 200, but not in JSON: check COPYDESK_OPENAI__BASE_URL"),
+        (Answer(body=b"\xff\xfe\xfa"), "answered 200, but not in JSON: check COPYDESK_OPENAI__BASE_URL"),
+    ],
+)
+def test_a_server_that_refuses_us_is_unavailable_at_once_and_by_name(
+    endpoint: Endpoint, open_backend: Open, prepared: Answer, why: str
+) -> None:
+    endpoint.prepared.append(prepared)
+    said = answer(open_backend())
+    assert (said.finish, said.text) == (Finish.UNAVAILABLE, "")
     assert why in said.error
     assert KEY not in said.error
     assert KEY[-4:] not in said.error
@@ -359,7 +392,7 @@ def test_what_will_not_pass_fails_at_once_and_by_name(
 
 def test_a_wrong_key_is_refused_by_its_name_and_not_quoted(open_backend: Open) -> None:
     said = answer(open_backend(api_key="sk-a-wrong-key"))
-    assert said.finish is Finish.FAILED
+    assert said.finish is Finish.UNAVAILABLE
     assert OPENAI_KEY in said.error
     assert "sk-" not in said.error
 
@@ -377,11 +410,26 @@ def test_a_prompt_that_utf8_cannot_hold_is_refused(open_backend: Open) -> None:
         row(open_backend(), "half an emoji: \ud83d")
 
 
+def test_a_request_that_is_alone_goes_out_beside_the_others(endpoint: Endpoint, open_backend: Open) -> None:
+    engine = in_thread(lambda: open_backend(concurrency=4))
+    turns = (Message("user", "[[openai:hold]]"),)
+    completions: list[Completion] = []
+    asked = [Request(str(number), turns, "", Sampling(), alone=number == 1) for number in range(3)]
+    engine.submit(asked, completions.append)
+    endpoint.wait_for(3)
+    endpoint.release.set()
+    engine.drain(WAIT_SECONDS)
+    assert [completion.finish for completion in completions] == [Finish.STOP] * 3
+
+
 def test_one_failure_leaves_its_neighbours_alone(open_backend: Open) -> None:
     backend = open_backend()
-    markers = ["", "[[openai:garbage]]", "", "[[openai:refused]]", "", "[[openai:filter]]", "[[openai:null]]"]
-    said = run(backend, *(row(backend, f"{number} {marker}") for number, marker in enumerate(markers)))
-    assert [text.finish is Finish.FAILED for text in said] == [bool(marker) for marker in markers]
+    marked = {"garbage": Finish.UNAVAILABLE, "refused": Finish.FAILED, "broken": Finish.UNAVAILABLE}
+    marked |= {"filter": Finish.FAILED, "null": Finish.FAILED}
+    rows = [row(backend, text) for marker in marked for text in (f"[[openai:{marker}]]", f"beside {marker}")]
+    said = [text.finish for text in run(backend, *rows)]
+    assert said[::2] == list(marked.values())
+    assert set(said[1::2]) == {Finish.STOP}
 
 
 # Steps, removing, closing

@@ -1,11 +1,13 @@
 """Import: what a catalog file changes, what it does not, and whose words the shop shows."""
 
-import pytest
-from databases import Ledger, Meanwhile, product, some
+from collections.abc import Iterator
 
-from copydesk.errors import InputError, NotFound
+import pytest
+from databases import Ledger, Meanwhile, PostgreSQL, at_once, product, some
+
+from copydesk.errors import InputError, NotFound, StoreUnavailable
 from copydesk.model import Dialect, Status, TextFormat
-from copydesk.store import products, texts
+from copydesk.store import Database, bulk, products, tables, texts
 from copydesk.store.products import Imported
 
 
@@ -223,6 +225,52 @@ def test_an_import_of_a_persons_text_while_ours_is_published_protects_it(ledger:
     late.result(30)
     assert ledger.live() == "By hand."
     assert is_protected(ledger)
+
+
+def test_imports_of_two_shops_at_once_give_each_product_an_id_of_its_own(ledger: Ledger) -> None:
+    other = Ledger(ledger.database, "other")
+
+    at_once([lambda: ledger.take_in(*some(200)), lambda: other.take_in(*some(200))])
+
+    assert (ledger.take_in(*some(200)), other.take_in(*some(200))) == (Imported(unchanged=200),) * 2
+
+
+def test_new_products_keep_the_files_order(ledger: Ledger) -> None:
+    made = [product(number) for number in (3, 1, 2)]
+    ledger.take_in(*made)
+    ledger.approved()
+    ledger.publish()
+
+    with ledger.database.read() as connection:
+        assert [live.sku for live in products.written_texts(connection, ledger.shop_id)] == ["sku3", "sku1", "sku2"]
+
+
+def test_what_an_import_leaves_as_it_is_waits_for_nobody(postgresql_database: Database) -> None:
+    ledger = Ledger(postgresql_database)
+    ledger.take_in(*some(2))
+    with postgresql_database.write() as connection:
+        products.lock(connection, tables.products, tables.products.c.sku == "sku1")
+        assert ledger.take_in(product(1), product(2, "blue")) == Imported(changed=1, unchanged=1)
+
+
+def test_a_server_that_goes_away_in_the_middle_of_a_bulk_copy_is_unavailable(
+    postgresql: PostgreSQL, postgresql_database: Database
+) -> None:
+    def rows(server: int) -> Iterator[tuple[str, str]]:
+        postgresql.execute(f"SELECT pg_terminate_backend({server}, 30000)")
+        for number in range(10_000):
+            yield f"shop {number}", "2026-01-01"
+
+    def copy() -> None:
+        with postgresql_database.write() as connection:
+            server = connection.exec_driver_sql("SELECT pg_backend_pid()").scalar_one()
+            bulk.add_rows(connection, tables.shops, ("name", "created_at"), rows(server))
+
+    with pytest.raises(StoreUnavailable):
+        copy()
+
+    with postgresql_database.read() as connection:
+        assert connection.exec_driver_sql("SELECT count(*) FROM shops").scalar() == 0
 
 
 def test_a_shop_and_a_product_are_found_by_name_or_refused_with_what_there_is(ledger: Ledger) -> None:

@@ -3,10 +3,11 @@
 from dataclasses import replace
 
 import pytest
+import sqlalchemy as sa
 from databases import Ledger, Meanwhile, at_once, outcome, product, some
 
 from copydesk.model import Reason, Status
-from copydesk.store import drafts, products, runs
+from copydesk.store import drafts, products, runs, tables
 
 
 @pytest.fixture
@@ -99,7 +100,8 @@ def test_a_stranger_makes_nothing_stale(ledger: Ledger, run: int) -> None:
 def test_a_worker_whose_draft_went_to_another_settles_nothing(ledger: Ledger, run: int) -> None:
     claimed = ledger.claim(run, token="slow", lease_seconds=-1)
     ledger.return_expired()
-    ledger.claim(run, token="quick")
+    for _ in claimed:
+        ledger.claim(run, token="quick", alone=True)
 
     assert ledger.settle(*map(outcome, claimed), token="slow").fenced == 4
     assert len(ledger.settle(*map(outcome, claimed), token="quick").accepted) == 4
@@ -209,20 +211,74 @@ def test_an_edit_that_comes_while_an_outcome_is_written_leaves_no_ready_draft_ab
 def test_renewing_pushes_the_own_lease_on(ledger: Ledger, run: int) -> None:
     ledger.claim(run, lease_seconds=-1)
     with ledger.database.write() as connection:
-        assert drafts.renew(connection, "stranger", 60) == 0
-        assert drafts.renew(connection, "mine", 60) == 4
+        assert drafts.renew(connection, run, 0, "stranger", 60) == 0
+        assert drafts.renew(connection, run, 0, "mine", 60) == 4
 
     assert ledger.return_expired() == (0, 0)
 
 
-def test_letting_go_ends_the_lease_at_once(ledger: Ledger, run: int) -> None:
+def test_what_is_let_go_waits_again_at_once_and_it_was_no_attempt(ledger: Ledger, run: int) -> None:
     ledger.claim(run, lease_seconds=3600)
-    with ledger.database.write() as connection:
-        assert drafts.let_go(connection, "stranger") == 0
-        assert drafts.let_go(connection, "mine") == 4
 
-    assert ledger.return_expired() == (4, 0)
-    assert [one.attempt for one in ledger.claim(run, token="another")] == [2] * 4
+    assert ledger.let_go(run, token="stranger") == 0
+    assert ledger.let_go(run) == 4
+    assert [one.attempt for one in ledger.claim(run, token="another")] == [1] * 4
+
+
+def test_what_the_engine_crashed_over_is_an_attempt_and_of_the_others_it_is_none(ledger: Ledger, run: int) -> None:
+    first, second, *_ = ledger.claim(run)
+
+    assert ledger.let_go(run, crashed=[second.id]) == 4
+    assert [one.id for one in ledger.claim(run, token="fresh")] == [first.id, first.id + 2, first.id + 3]
+    assert [(one.id, one.attempt) for one in ledger.claim(run, token="alone", alone=True)] == [(second.id, 2)]
+
+
+def test_what_crashed_is_claimed_one_by_one(ledger: Ledger, run: int) -> None:
+    ledger.claim(run, lease_seconds=-1)
+    ledger.return_expired()
+
+    assert ledger.claim(run, token="fresh") == []
+    assert [one.sku for one in ledger.claim(run, token="first", alone=True)] == ["sku1"]
+    assert [one.sku for one in ledger.claim(run, token="second", alone=True)] == ["sku2"]
+    with ledger.database.read() as connection:
+        assert drafts.crashed_wait(connection, run, 0)
+        assert len(drafts.held(connection, run, 0, "first")) == 1
+
+
+def test_claims_of_what_crashed_at_once_take_one_each(ledger: Ledger) -> None:
+    ledger.take_in(*some(6))
+    run = ledger.plan(chunk_size=6).run
+    ledger.claim(run, lease_seconds=-1)
+    ledger.return_expired()
+
+    taken = at_once([lambda token=token: ledger.claim(run, token=f"worker {token}", alone=True) for token in range(6)])
+
+    assert sorted(claimed.sku for one in taken for claimed in one) == [f"sku{place}" for place in range(1, 7)]
+
+
+def test_a_draft_that_is_to_wait_is_not_claimed_before_and_its_chunk_waits_for_it(ledger: Ledger, run: int) -> None:
+    ledger.bells(10)
+    claimed = ledger.claim(run)
+    with ledger.database.write() as connection:
+        drafts.let_go(connection, run, 0, "mine", crashed=[one.id for one in claimed], pauses=[60.0])
+        drafts.wait_for_next(connection, run, 0)
+
+    assert ledger.claim(run, alone=True) == []
+    assert ledger.bells(10) == []
+    with ledger.database.write() as connection:
+        connection.execute(sa.update(tables.drafts).values(next_attempt_at=tables.now(-1)))
+        connection.execute(sa.update(tables.chunks).values(next_attempt_at=tables.now(-1)))
+    assert [bell.rings for bell in ledger.bells(10)] == [2]
+    assert len(ledger.claim(run, alone=True)) == 1
+
+
+def test_a_chunk_that_somebody_works_on_does_not_wait(ledger: Ledger, run: int) -> None:
+    ledger.bells(10)
+    ledger.claim(run)
+    with ledger.database.write() as connection:
+        drafts.wait_for_next(connection, run, 0)
+
+    assert ledger.bells(10) == []
 
 
 def test_a_lease_that_still_runs_is_not_returned(ledger: Ledger, run: int) -> None:
@@ -239,19 +295,21 @@ def test_a_returned_chunk_is_rung_again_at_once(ledger: Ledger, run: int) -> Non
     assert ledger.bells(10) == [runs.Bell(run, 0, "demo", 2)]
 
 
-def test_after_the_last_attempt_a_draft_fails_with_the_reason(ledger: Ledger, run: int) -> None:
+def test_after_the_last_attempt_a_draft_fails_with_the_reason(ledger: Ledger) -> None:
+    ledger.take_in(product())
+    run = ledger.plan().run
     for attempt in (1, 2):
-        assert [one.attempt for one in ledger.claim(run, lease_seconds=-1)] == [attempt] * 4
-        assert ledger.return_expired(max_attempts=3) == (4, 0)
-    ledger.claim(run, lease_seconds=-1)
+        assert [one.attempt for one in ledger.claim(run, lease_seconds=-1, alone=attempt > 1)] == [attempt]
+        assert ledger.return_expired(max_attempts=3) == (1, 0)
+    ledger.claim(run, lease_seconds=-1, alone=True)
 
-    assert ledger.return_expired(max_attempts=3) == (0, 4)
+    assert ledger.return_expired(max_attempts=3) == (0, 1)
 
     found = ledger.drafts()[0]
     assert (found.state, [reason.code for reason in found.reasons]) == (Status.FAILED, ["attempts.used_up"])
     assert "3 times" in found.reasons[0].message
     assert ledger.finalize(run)
-    assert ledger.run(run).outcomes == {"failed": 4}
+    assert ledger.run(run).outcomes == {"failed": 1}
 
 
 def test_sweeps_at_once_return_each_draft_once(ledger: Ledger) -> None:

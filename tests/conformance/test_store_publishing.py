@@ -262,7 +262,7 @@ def test_two_who_publish_at_once_publish_each_draft_once(ledger: Ledger, meanwhi
 
 
 def test_sweeps_at_once_publish_by_rule_once(ledger: Ledger) -> None:
-    sweeping: Any = {"max_attempts": 3, "broker_is_empty": False, "rule_is_on": lambda _: True}
+    sweeping: Any = {"max_attempts": 3, "heard": (), "rule_is_on": lambda _: True}
     """`sweep` says that it is safe to run twice at once."""
     ledger.take_in(*some(20))
     ledger.write(ledger.plan(chunk_size=20, auto_publish=True).run)

@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -32,6 +32,24 @@ MARK = "DESK_OF_TEST"
 """A variable that every process of a test's desk inherits; by it the finalizer finds what nobody closed."""
 
 Found = TypeVar("Found")
+
+
+_COUNT_IN_SQLITE = """
+CREATE TABLE written (what TEXT, id INTEGER);
+CREATE TRIGGER draft_written AFTER UPDATE OF outcome ON drafts WHEN NEW.outcome IS NOT NULL
+    BEGIN INSERT INTO written VALUES ('drafts', NEW.id); END;
+CREATE TRIGGER run_ended AFTER UPDATE OF finished_at ON runs WHEN NEW.finished_at IS NOT NULL
+    BEGIN INSERT INTO written VALUES ('runs', NEW.id); END;
+"""
+_COUNT_IN_POSTGRESQL = """
+CREATE TABLE written (what TEXT, id BIGINT);
+CREATE FUNCTION write_down() RETURNS trigger LANGUAGE plpgsql
+    AS $$ BEGIN INSERT INTO written VALUES (TG_TABLE_NAME, NEW.id); RETURN NULL; END $$;
+CREATE TRIGGER draft_written AFTER UPDATE OF outcome ON drafts FOR EACH ROW
+    WHEN (NEW.outcome IS NOT NULL) EXECUTE FUNCTION write_down();
+CREATE TRIGGER run_ended AFTER UPDATE OF finished_at ON runs FOR EACH ROW
+    WHEN (NEW.finished_at IS NOT NULL) EXECUTE FUNCTION write_down();
+"""
 
 
 class Late(AssertionError):
@@ -183,12 +201,15 @@ class Desk:
                 child.process.stdout.close()
         self.services = None
 
-    def start_worker(self, *, ready: bool = True, gossip: bool = False) -> Running:
+    def start_worker(
+        self, *, ready: bool = True, gossip: bool = False, within: Sequence[str] = (), **env: str
+    ) -> Running:
+        """`within` is a command that runs another one, somewhere else."""
         name = f"worker{len(self.children)}"
         # Mingling with other workers takes a second, and changes nothing here.
         quick = () if gossip else ("--without-mingle", "--without-gossip")
         options = ("--loglevel", "INFO", "--hostname", f"{name}@%h", *quick)
-        child = self.start(name, str(BIN / "celery"), "-A", "workers.main", "worker", *options)
+        child = self.start(name, *within, str(BIN / "celery"), "-A", "workers.main", "worker", *options, **env)
         if ready:
             child.says(" ready.", 60)
         return child
@@ -202,9 +223,9 @@ class Desk:
     def start_flower(self, *options: str, cwd: Path | None = None, **env: str) -> Running:
         return self.start("flower", str(BIN / "celery"), "-A", "tasks.app", "flower", *options, cwd=cwd, **env)
 
-    def start_python(self, code: str) -> Running:
+    def start_python(self, code: str, *arguments: str) -> Running:
         """A producer of its own: Python in a process with this desk's settings."""
-        return self.start("python", sys.executable, "-c", code)
+        return self.start("python", sys.executable, "-c", code, *arguments)
 
     def send(self, task: str, queue: str, times: int = 1, **kwargs: object) -> None:
         """Messages from a bare Celery client, which knows the names on the wire and nothing else."""
@@ -263,6 +284,21 @@ class Desk:
             yield database
         finally:
             database.close()
+
+    def count_writes(self) -> None:
+        """From now on triggers in the database count how often a draft's outcome and a run's end are written."""
+        if self.database_url.startswith("sqlite"):
+            with closing(sqlite3.connect(self.database_url.removeprefix("sqlite:///"))) as connection:
+                connection.executescript(_COUNT_IN_SQLITE)
+            return
+        import psycopg
+
+        with psycopg.connect(self.database_url.replace("postgresql+psycopg", "postgresql")) as opened:
+            opened.execute(_COUNT_IN_POSTGRESQL)
+
+    def writes(self, table: str) -> dict[int, int]:
+        """How often each draft's outcome ("drafts") or each run's end ("runs") was written."""
+        return dict(self.query("SELECT id, count(*) FROM written WHERE what = ? GROUP BY id", table))
 
     def finished(self, run: int) -> bool:
         return bool(self.value("SELECT count(*) FROM runs WHERE id = ? AND finished_at IS NOT NULL", run))

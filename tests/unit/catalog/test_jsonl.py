@@ -32,6 +32,16 @@ def test_true_and_false_are_said_in_the_language_of_the_product(load: Load) -> N
     assert product.facts.attributes == (("挂钩", "是"), ("充电", "否"))
 
 
+def test_escaped_nul_characters_are_removed_and_escaped_backslashes_are_not(load: Load) -> None:
+    line = (
+        r'{"sku": "a\u0000", "title": "A\u0000\u0000 mug", "brand": "B", "description": "te\u0000xt \\u0000 \\\u0000"}'
+    )
+
+    (product,) = load(line).products
+
+    assert (product.sku, product.source, product.description) == ("a", {"title": "A mug"}, r"text \u0000 \\"[:-1])
+
+
 @pytest.mark.parametrize(
     ("line", "code"),
     [

@@ -146,8 +146,7 @@ def test_only_flower_is_published_and_only_to_this_machine() -> None:
 
 def test_the_worker_may_finish_its_chunks_before_it_is_killed() -> None:
     grace = seconds(SERVICES["worker"]["stop_grace_period"])
-    assert grace > Settings.model_fields["lease_seconds"].default
-    assert grace > Settings.model_fields["visibility_timeout_seconds"].default
+    assert grace >= Settings.model_fields["shutdown_seconds"].default + 15
     assert SERVICES["worker"]["stop_signal"] == "SIGTERM"
 
 

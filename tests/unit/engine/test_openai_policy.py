@@ -13,6 +13,7 @@ from copydesk.engine.openai import (
     Pace,
     Patience,
     complaint_of,
+    finish_of,
     retry_in,
     text_of,
     tokens_of,
@@ -60,6 +61,36 @@ def test_waits_grow_and_end(
 def test_an_account_without_credit_is_not_tried_again() -> None:
     assert retry_in(Fault("", 429, "rate_limit_exceeded"), 1, 0, PATIENCE, draw=1) == 1
     assert retry_in(Fault("", 429, "insufficient_quota"), 1, 0, PATIENCE, draw=1) is None
+
+
+@pytest.mark.parametrize("status", [200, 400, 413, 414, 422, 431, 451])
+def test_what_is_refused_for_its_own_sake_fails(status: int) -> None:
+    assert finish_of(Fault("", status)) is Finish.FAILED
+
+
+@pytest.mark.parametrize(
+    "status", [None, 301, 307, 401, 402, 403, 404, 405, 407, 408, 409, 410, 429, 500, 501, 502, 503, 504, 529]
+)
+def test_what_would_have_been_refused_whatever_was_asked_is_no_fault_of_the_request(status: int | None) -> None:
+    assert finish_of(Fault("", status)) is Finish.UNAVAILABLE
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "finish"),
+    [
+        (400, "model_not_found", Finish.UNAVAILABLE),
+        (400, "invalid_api_key", Finish.UNAVAILABLE),
+        (400, "billing_hard_limit_reached", Finish.UNAVAILABLE),
+        (200, "insufficient_quota", Finish.UNAVAILABLE),
+        (403, "flagged_input", Finish.FAILED),
+        (403, "content_policy_violation", Finish.FAILED),
+        (500, "context_length_exceeded", Finish.FAILED),
+        (400, "something_else", Finish.FAILED),
+        (403, "something_else", Finish.UNAVAILABLE),
+    ],
+)
+def test_a_code_says_more_than_a_status(status: int, code: str, finish: Finish) -> None:
+    assert finish_of(Fault("", status, code)) is finish
 
 
 @pytest.mark.parametrize(
@@ -201,6 +232,11 @@ def test_an_answer_without_a_text_fails_by_name(answer: Any, why: str) -> None:
             ("too long", "context_length_exceeded"),
         ),
         ('{"error": {"message": "no", "type": "insufficient_quota", "code": null}}', ("no", "insufficient_quota")),
+        (
+            '{"error": {"code": 403, "message": "flagged", "metadata": {"flagged_input": "x", "reasons": []}}}',
+            ("flagged", "flagged_input"),
+        ),
+        ('{"error": {"message": "sk-12..89 is no key", "code": "invalid_api_key"}}', ("", "invalid_api_key")),
         ('{"error": "no such model"}', ("no such model", "")),
         ('{"object": "error", "message": "no", "code": 400}', ("no", "400")),
         ('{"detail": "Not Found"}', ("Not Found", "")),

@@ -1,5 +1,6 @@
 """Who is admitted to the batch, and when."""
 
+import random
 import time
 from typing import Any
 
@@ -21,12 +22,19 @@ def row(
     lane: Lane = Lane.CATALOG,
     shared: int = 0,
     candidates: int = 1,
+    alone: bool = False,
+    apart: bool = False,
     **sampling: Any,
 ) -> Row:
     """A row that takes up `tokens` and MAX_TOKENS more."""
     asked = Sampling(**{"max_tokens": MAX_TOKENS, **sampling})
-    request = Request(id, (Message("user", id),), "", asked, candidates, lane)
-    return Row(request, 0, Prompt(tokens, None, shared), 0.0)
+    request = Request(id, (Message("user", id),), "", asked, candidates, lane, alone)
+    return Row(request, 0, Prompt(tokens, None, shared, apart), 0.0)
+
+
+def candidates(first: Row, count: int) -> list[Row]:
+    """A row and so many less one of the same request."""
+    return [first, *(Row(first.request, index, first.prompt, 0.0) for index in range(1, count))]
 
 
 def reply(id: str = "reply", tokens: int = 5, **options: Any) -> Row:
@@ -146,6 +154,153 @@ def test_replies_have_a_width_of_their_own() -> None:
     assert len(made.admit()) == REPLIES_WIDTH
     end_all(made)
     assert len(made.admit()) == 3
+
+
+# Alone
+
+
+def test_a_row_that_is_alone_waits_until_nothing_decodes_and_nothing_goes_before_it() -> None:
+    made = scheduler(row("before"), row("before too"), row("alone", alone=True), row("after"))
+    first, second = made.admit()
+    assert ids([first, second]) == ["before", "before too"]
+    assert made.admit() == []
+    made.leave(first)
+    assert made.admit() == []
+    made.leave(second)
+    assert ids(made.admit()) == ["alone"]
+
+
+@pytest.mark.parametrize("lane", Lane)
+def test_nothing_joins_a_row_that_is_alone(lane: Lane) -> None:
+    made = scheduler(row("alone", lane=lane, alone=True))
+    (alone,) = made.admit()
+    for one in (reply(), row("bulk"), row("alone too", alone=True), reply("alone reply", alone=True)):
+        made.put(one)
+    assert made.admit() == []
+    made.leave(alone)
+    assert "bulk" not in ids(made.admit())
+
+
+def test_replies_go_before_a_row_that_is_alone_and_decode_until_its_turn() -> None:
+    made = scheduler(row("before"), row("alone", alone=True), row("after"))
+    (before,) = made.admit()
+    made.put(late := reply())
+    assert made.admit() == [late]
+    made.leave(before)
+    assert made.admit() == []
+    made.leave(late)
+    made.put(reply("last"))
+    assert ids(made.admit()) == ["last"]
+    end_all(made)
+    assert ids(made.admit()) == ["alone"]
+
+
+def test_what_came_before_a_row_that_is_alone_goes_before_it() -> None:
+    made = scheduler(*(row(str(number)) for number in range(3)), row("alone", alone=True), row("after"), width=2)
+    assert ids(made.admit()) == ["0", "1"]
+    end_all(made)
+    assert ids(made.admit()) == ["2"]
+    end_all(made)
+    assert ids(made.admit()) == ["alone"]
+    end_all(made)
+    assert ids(made.admit()) == ["after"]
+
+
+@pytest.mark.parametrize("static", [False, True])
+def test_all_candidates_of_a_request_that_is_alone_run_together(static: bool) -> None:
+    alone = candidates(row("alone", alone=True), 3)
+    made = scheduler(*alone, row("after"), width=4, static=static)
+    assert made.admit() == alone
+    made.leave(alone[1])
+    assert made.admit() == []
+
+
+def test_beside_replies_that_wait_they_run_together_too() -> None:
+    made = Scheduler(4, None, width_beside_replies=1)
+    made.replies_about = True
+    alone = candidates(row("alone", alone=True), 3)
+    for one in alone:
+        made.put(one)
+    assert made.admit() == alone
+
+
+def test_candidates_beyond_the_width_follow_and_nothing_else_does() -> None:
+    alone = candidates(row("alone", alone=True), 5)
+    made = scheduler(*alone, row("after"), width=3)
+    assert made.admit() == alone[:3]
+    made.leave(alone[0])
+    made.put(reply())
+    assert made.admit() == [alone[3]]
+
+
+@pytest.mark.parametrize("static", [False, True])
+def test_rows_that_are_alone_run_back_to_back(static: bool) -> None:
+    made = scheduler(row("1", alone=True), row("2", alone=True), row("3", alone=True), row("after"), static=static)
+    turns = []
+    while admitted := made.admit():
+        turns.append(ids(admitted))
+        end_all(made)
+    assert turns == [["1"], ["2"], ["3"], ["after"]]
+
+
+def test_a_reply_that_is_alone_holds_up_the_catalog_and_no_other_reply() -> None:
+    made = scheduler(reply("before"))
+    made.admit()
+    for one in (reply("alone", alone=True), reply("after"), row("bulk")):
+        made.put(one)
+    assert ids(made.admit()) == ["after"]
+    end_all(made)
+    made.put(reply("late"))
+    assert ids(made.admit()) == ["alone"]
+    end_all(made)
+    assert ids(made.admit()) == ["late", "bulk"]
+
+
+def test_a_static_batch_takes_no_row_that_is_alone_and_none_from_behind_it() -> None:
+    made = scheduler(row("a", 5), row("alone", 5, alone=True), row("b", 5), static=True)
+    turns = []
+    while admitted := made.admit():
+        turns.append(ids(admitted))
+        end_all(made)
+    assert turns == [["a"], ["alone"], ["b"]]
+
+
+def test_a_row_that_is_alone_and_ran_out_of_memory_has_its_turn_again() -> None:
+    alone = candidates(row("alone", alone=True), 4)
+    made = scheduler(*alone, row("after"))
+    made.admit()
+    made.shrink()
+    turns = []
+    while len(admitted := made.admit()) and admitted[0].alone:
+        turns += admitted
+        end_all(made)
+    assert turns == alone
+    assert ids(admitted) == ["after"]
+
+
+def test_a_row_that_nobody_can_harm_is_not_kept_alone() -> None:
+    made = scheduler(row("bulk"), row("alone", alone=True, apart=True), row("bulk too"))
+    assert ids(made.admit()) == ["bulk", "alone", "bulk too"]
+
+
+@pytest.mark.parametrize("static", [False, True])
+@pytest.mark.parametrize("seed", range(5))
+def test_whoever_ends_first_a_row_that_is_alone_has_no_neighbour_and_all_have_their_turn(
+    static: bool, seed: int
+) -> None:
+    draw = random.Random(seed)
+    waiting: list[Row] = []
+    for number in range(60):
+        lane, alone = draw.choice(list(Lane)), draw.random() < 0.2
+        waiting += candidates(row(str(number), draw.randint(1, 40), lane=lane, alone=alone), 2)
+    made = scheduler(*waiting, width=5, capacity=200, static=static)
+    turns: list[str] = []
+    while made.everything():
+        turns += ids(made.admit())
+        requests = {one.request.id for one in made.running}
+        assert len(requests) == 1 or not any(one.alone for one in made.running)
+        made.leave(draw.choice(list(made.running)))
+    assert sorted(turns, key=int) == sorted(ids(waiting), key=int)
 
 
 # The budget of tokens

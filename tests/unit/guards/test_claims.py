@@ -34,7 +34,6 @@ def shirt(*attributes: tuple[str, str], brand: str = "Saleor") -> Facts:
         ("A healthy choice of shirt.", "healthy"),
         ("A best-selling shirt.", "best selling"),
         ("A shirt on sale now.", "on sale"),
-        ("A shirt that customers love.", "customers love"),
         ("A shirt in deep blue.", "blue"),
         ("The shirt was made in Italy.", "made in Italy"),
         ("A shirt made of finest alpaca yarn.", "made of finest alpaca yarn"),
@@ -44,6 +43,9 @@ def shirt(*attributes: tuple[str, str], brand: str = "Saleor") -> Facts:
         ("Choose a shirt in your favorite size.", "favorite size"),
         ("A shirt as worn by Newton himself.", "Newton"),
         ("Sailor shirts for all.", "Sailor"),
+        ("A shirt that relieves pain.", "pain"),
+        ("A shirt against insomnia.", "insomnia"),
+        ("A vegan shirt.", "vegan"),
     ],
 )
 def test_what_the_facts_do_not_say_is_refused(text: str, span: str) -> None:
@@ -66,10 +68,55 @@ def test_what_the_facts_do_not_say_is_refused(text: str, span: str) -> None:
         (("Size", "S, M, L"), "The shirt comes in a range of sizes."),
         (("Warranty", "2 years"), "The shirt has a warranty."),
         (("材质", "棉"), "A cotton shirt."),
+        (("Buttons", "Oak"), "A shirt with wooden buttons."),
+        (("Water resistance", "5 ATM"), "A water-resistant shirt."),
+        (("Age", "From 4 years"), "A shirt for children."),
     ],
 )
 def test_what_the_facts_say_may_be_said(attribute: tuple[str, str], text: str) -> None:
     assert claimed(text, shirt(attribute)) == []
+
+
+def test_a_colour_is_marked_and_a_material_refused() -> None:
+    verdict = judge("A shirt for days under a blue sky.", shirt(("Note", "plain")), RULES, finished=True)
+    assert [(reason.span, reason.warns) for reason in verdict.reasons] == [("blue", True)]
+    assert not judge("A shirt of soft leather.", shirt(("Note", "plain")), RULES, finished=True).passed
+
+
+CREAM = Facts("Cream", "Orea", "Skincare", (("Ingredients", "Jojoba oil, squalane"), ("Scent", "Rose")))
+JAM = Facts("果酱", "山里", "调味品", (("配料", "春笋, 香菇"),), language="zh")
+
+
+@pytest.mark.parametrize(
+    ("text", "facts", "span"),
+    [
+        ("The Cream is jojoba oil and retinol.", CREAM, "retinol"),
+        ("The Cream smells of rose and jasmine.", CREAM, "jasmine"),
+        ("果酱里有春笋和牛肉。", JAM, "牛肉"),
+        ("果酱用橄榄油熬成。", JAM, "橄榄油"),
+    ],
+)
+def test_an_ingredient_beside_those_of_the_facts_is_refused(text: str, facts: Facts, span: str) -> None:
+    assert span in claimed(text, facts)
+
+
+@pytest.mark.parametrize(
+    ("text", "facts"),
+    [
+        ("The Cream is jojoba oil and squalane.", CREAM),
+        ("Put the Cream on before the coffee is ready.", CREAM),
+        ("The Cream does not smell of lemon but of rose.", CREAM),
+        ("配一碗大米粥，果酱就够了。", JAM),
+    ],
+)
+def test_food_that_is_only_spoken_of_is_no_ingredient(text: str, facts: Facts) -> None:
+    assert claimed(text, facts) == []
+
+
+def test_a_chinese_place_that_the_facts_do_not_hold_is_an_origin() -> None:
+    facts = Facts("绿茶", attributes=(("产地", "福建"),), language="zh")
+    assert claimed("浙江的春天，装进绿茶。", facts) == ["浙江"]
+    assert claimed("福建的春天，装进绿茶。", facts) == []
 
 
 def test_a_product_is_made_of_its_material_and_not_of_its_colours() -> None:
@@ -88,6 +135,9 @@ def test_a_product_is_made_of_its_material_and_not_of_its_colours() -> None:
         "Saleor's shirt is easy to love. Simple things are.",
         'They say "Less is more" of this shirt.',
         "Wear this T-shirt on Monday.",
+        "Wear it with linen trousers: a shirt for Sundays.",
+        "The shirt turns silver-grey with the years.",
+        "A shirt to wear when you send somebody for wood.",
     ],
 )
 def test_figures_of_speech_and_boasts_are_no_claims(text: str) -> None:

@@ -42,6 +42,11 @@ def alarms(text: str, *attributes: tuple[str, str], language: str = "en") -> lis
         ("-5 °C", "Warm down to -5 °C."),
         ("2-in-1", "A 2-in-1 tool."),
         ("3.5 mm", "With a 3.5mm jack."),
+        ("0.75 l", "Three quarters of a litre."),
+        ("1.5 l", "It holds one and a half litres."),
+        ("6", "Half a dozen eggs."),
+        ("24 hours, 12 hours", "Cold for 24 hours and hot for 12."),
+        ("4 to 6 years", "Made for children from 4 to 6."),
     ],
 )
 def test_a_number_of_the_facts_may_be_said_in_other_units_and_words(fact: str, text: str) -> None:
@@ -72,6 +77,9 @@ def test_a_number_of_the_facts_may_be_said_in_other_units_and_words(fact: str, t
         ("2 l", "Two boxes, 2 x 2 l.", "2 x 2 l"),
         ("S, M", "It comes in S, M and L.", "L"),
         ("1l, 2l", "It comes in 1l, 2l and 3l.", "3l"),
+        ("1 l", "Three quarters of a litre.", "Three quarters of a litre"),
+        ("24 hours, 12 hours", "Cold for 24 hours and hot for 18.", "18"),
+        ("24 hours", "It runs for 24 hours and has 24 pockets.", "24"),
     ],
 )
 def test_a_number_the_facts_do_not_hold_is_refused(fact: str, text: str, span: str) -> None:
@@ -85,6 +93,7 @@ def test_a_number_the_facts_do_not_hold_is_refused(fact: str, text: str, span: s
         "First on the list, second to none.",
         "This one is for you, and that one too.",
         "It fits in at home and at work; a treat.",
+        "No two are alike.",
     ],
 )
 def test_a_pronoun_or_an_ordinal_is_no_number(text: str) -> None:
@@ -114,6 +123,11 @@ def test_a_size_may_be_put_together_from_its_sides() -> None:
         ("50%", "含量为百分之五十。"),
         ("1200瓦", "功率达一千二百瓦。"),
         ("12小时", "保温12个小时。"),
+        ("500毫升", "半升的水。"),
+        ("2.5升", "能装两升半。"),
+        ("90分钟", "播放一个半小时。"),
+        ("20000毫安时", "两万毫安时，也就是2万毫安时。"),
+        ("棉", "周六周日，折一折，半天也不累。"),
         ("棉", "一种舒适的选择，十分百搭，四季皆宜，万千喜爱。"),
     ],
 )
@@ -130,10 +144,24 @@ def test_a_chinese_number_of_the_facts_may_be_said_in_other_units(fact: str, tex
         ("50%", "含量为百分之六十。", "百分之六十"),
         ("1米", "长一百厘米，宽两米。", "两米"),
         ("1米", "续航八小时。", "八小时"),
+        ("1升", "半升的水。", "半升"),
+        ("1壶4杯", "一壶六杯。", "六"),
     ],
 )
 def test_a_chinese_number_the_facts_do_not_hold_is_refused(fact: str, text: str, span: str) -> None:
     assert span in alarms(text, ("规格", fact), language="zh")
+
+
+def test_what_a_fact_lists_may_be_counted() -> None:
+    assert alarms("It comes in two colours.", ("Colour", "Sand, Moss")) == []
+    assert alarms("It has three ports.", ("Ports", "2 USB-C, 1 USB-A")) == []
+    assert alarms("配料只有两样。", ("配料", "南瓜子, 海盐"), language="zh") == []
+    assert alarms("It has two pockets.", ("Colour", "Sand, Moss")) == ["two"]
+    assert alarms("It comes in three colours.", ("Colour", "Sand, Moss")) == ["three"]
+
+
+def test_a_clothing_size_is_read_beside_chinese_characters() -> None:
+    assert alarms("尺码从S到XXL。", ("尺码", "S, M, L"), language="zh") == ["XXL"]
 
 
 def test_a_list_that_names_one_number_twice_is_not_finished() -> None:

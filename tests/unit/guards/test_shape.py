@@ -131,6 +131,10 @@ def test_the_shops_voice_is_used_and_not_recited() -> None:
         "Find the Tarn Mug at www.example.com today.",
         "The Tarn Mug is good. #mug",
         "The Tarn Mug is good 🍵.",
+        "The Tarn Mug is good. Unfortunately, no further details were provided.",
+        "The Tarn Mug is good. Feel free to ask for changes.",
+        "The Tarn Mug is good. This description has 42 words.",
+        "The Tarn Mug is good. Call us on +44 20 7946 0958.",
     ],
 )
 def test_talk_is_refused(text: str) -> None:
@@ -147,6 +151,10 @@ def test_talk_is_refused(text: str) -> None:
         "名称：保温杯，很好用。",
         "【品牌】保温杯很好用。",
         "保温杯很好用。<|im_end|>",
+        "没问题，请看下面的文案：保温杯很好用。",
+        "保温杯很好用。希望这段文案对您有所帮助。",
+        "保温杯很好用。欢迎来到XXX旗舰店。",
+        "保温杯很好用。不好意思，其他信息无从得知。",
     ],
 )
 def test_chinese_talk_is_refused(text: str) -> None:
@@ -187,6 +195,10 @@ def test_length_counts_characters_in_chinese(characters: int, refused: bool) -> 
     [
         "The Tarn Mug is good. 保温效果好。",
         "The Tarn Mug is good. Чашка для чая.",
+        "The Tarn Mug is good. Ein Geschenk, das in jede Wohnung passt.",
+        "Bienvenido a casa. The Tarn Mug is good.",
+        "The Tarn Mug is good. Idealny prezent dla całej rodziny.",
+        "The Tarn Mug is good. 毎日の暮らしに。",
         "The Tarn Mug is good. Una taza para el café de la mañana con mucho estilo.",
         "The Tarn Mug is good. Eine Tasse für den Tee und das gute Leben am Morgen.",
         "The Tarn Mug is good. Une belle tasse pour le thé et les longues soirées.",
@@ -196,7 +208,16 @@ def test_one_foreign_sentence_is_noticed(text: str) -> None:
     assert "language" in codes(text)
 
 
-@pytest.mark.parametrize("text", ["保温杯很好用。It is a very good cup.", "The cup keeps everything warm."])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "保温杯很好用。It is a very good cup.",
+        "The cup keeps everything warm.",
+        "保温杯很好用。とても便利です。",
+        "保温杯很好用。매일 쓰기 좋은 제품입니다.",
+        "保温杯很好用。這款產品讓生活更簡單。",
+    ],
+)
 def test_one_english_sentence_is_noticed_in_chinese(text: str) -> None:
     assert "language" in codes(text, CUP)
 
@@ -204,6 +225,10 @@ def test_one_english_sentence_is_noticed_in_chinese(text: str) -> None:
 def test_a_foreign_name_that_the_facts_hold_may_be_said() -> None:
     assert codes("The 无印 Tarn Mug is good.", Facts("Tarn Mug", "无印")) == set()
     assert codes("The Tarn Mug suits a café au lait or a crème brûlée.") == set()
+    assert (
+        codes("Purée, sauté, flambé: Maison Tarn Mug.", Facts("Tarn Mug", "Maison", "", (("Use", "Flambé"),))) == set()
+    )
+    assert codes("這款保温杯讓生活簡單。", Facts("保温杯", language="zh-TW")) == set()
 
 
 @pytest.mark.parametrize(
@@ -218,6 +243,28 @@ def test_a_foreign_name_that_the_facts_hold_may_be_said() -> None:
 )
 def test_the_text_names_its_product(title: str, text: str, named: bool) -> None:
     assert ("words" not in codes(text, Facts(title, "Fernhill"))) is named
+
+
+@pytest.mark.parametrize(
+    ("title", "text", "wrong"),
+    [
+        ("Polo Shirt", "The Poli Shirt is good.", "poli shirt"),
+        ("Apple Juice", "Orange Juice is cold.", "orange juice"),
+        ("Tarn Mug", "This mug is good.", ""),
+    ],
+)
+def test_a_wrong_name_is_refused_and_a_missing_one_marked(title: str, text: str, wrong: str) -> None:
+    reasons = [reason for reason in judge(text, Facts(title), RULES, finished=True).reasons if reason.code == "words"]
+    assert [(reason.span, reason.warns) for reason in reasons] == [(wrong, not wrong)]
+
+
+def test_a_text_that_says_nothing_of_its_product_is_refused() -> None:
+    assert not judge("Something nice for every day.", MUG, RULES, finished=True).passed
+    assert not judge("普通的一天，也值得好好过。", CUP, RULES, finished=True).passed
+
+
+def test_a_word_that_opens_one_clause_after_the_other_is_a_figure_of_speech() -> None:
+    assert codes("Towers rise, towers fall, and the Tarn Mug stays.") == set()
 
 
 def test_the_brand_is_not_the_subject() -> None:

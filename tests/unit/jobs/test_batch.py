@@ -112,9 +112,7 @@ def test_an_answer_that_is_no_text_does_not_stop_the_others(ledger: Ledger) -> N
 
 def test_an_engine_that_closes_leaves_the_requests_to_another_worker(ledger: Ledger) -> None:
     run = plan(ledger, asks(1, 1))
-    with pytest.raises(RuntimeError, match="another worker"):
-        written(ledger, Answering(lambda request: [Completion(request.id, 0, "", Finish.CLOSED)]), run)
-    assert ledger.return_expired() == (2, 0)
+    written(ledger, Answering(lambda request: [Completion(request.id, 0, "", Finish.CLOSED)]), run)
 
     assert written(ledger, Answering(lambda request: [said(request)]), run).ready == 2
     assert written(ledger, Answering(lambda request: [said(request)]), run) == Tally()

@@ -1,5 +1,7 @@
 """The sweep puts right what crashed workers and lost bells left behind, and publishes by rule what was asked for."""
 
+from collections.abc import Collection
+
 import pytest
 import sqlalchemy as sa
 from databases import Ledger, outcome, product, some
@@ -18,10 +20,13 @@ def ledger(sqlite_database: Database) -> Ledger:
     return Ledger(sqlite_database)
 
 
-def sweep(ledger: Ledger, max_attempts: int = 3, broker_is_empty: bool = False) -> upkeep.Swept:
-    return upkeep.sweep(
-        ledger.database, max_attempts=max_attempts, broker_is_empty=broker_is_empty, rule_is_on=lambda _: True
-    )
+def sweep(ledger: Ledger, max_attempts: int = 3, heard: Collection[tuple[int, int]] = ()) -> upkeep.Swept:
+    return upkeep.sweep(ledger.database, max_attempts=max_attempts, heard=heard, rule_is_on=lambda _: True)
+
+
+def swept(**counts: int) -> upkeep.Swept:
+    nothing = dict.fromkeys(("returned", "failed", "rung_again", "cancelled", "finished", "published"), 0)
+    return upkeep.Swept(**{**nothing, **counts})
 
 
 def test_a_sweep_over_a_healthy_ledger_changes_nothing(ledger: Ledger) -> None:
@@ -30,10 +35,8 @@ def test_a_sweep_over_a_healthy_ledger_changes_nothing(ledger: Ledger) -> None:
     ledger.bells(10)
     ledger.claim(run, 0)
 
-    swept = sweep(ledger)
-
-    assert swept == upkeep.Swept(0, 0, 0, 0, 0)
-    assert not swept
+    assert sweep(ledger) == swept()
+    assert not swept()
     assert ledger.states() == ["writing", "writing", "pending", "pending"]
 
 
@@ -43,7 +46,7 @@ def test_a_crashed_workers_chunk_is_returned_and_rung_again(ledger: Ledger) -> N
     ledger.bells(10)
     ledger.claim(run, lease_seconds=-1)
 
-    assert sweep(ledger) == upkeep.Swept(returned=2, failed=0, rung_again=0, finished=0, published=0)
+    assert sweep(ledger) == swept(returned=2)
     assert [bell.rings for bell in ledger.bells(10)] == [2]
 
 
@@ -52,39 +55,30 @@ def test_a_run_whose_last_drafts_are_out_of_attempts_is_ended_by_the_same_sweep(
     run = ledger.plan().run
     ledger.claim(run, lease_seconds=-1)
 
-    assert sweep(ledger, max_attempts=1) == upkeep.Swept(0, 2, 0, 1, 0)
+    assert sweep(ledger, max_attempts=1) == swept(failed=2, finished=1)
     assert ledger.run(run).outcomes == {"failed": 2}
 
 
-def test_a_bell_just_rung_is_not_lost_even_when_the_broker_is_empty(ledger: Ledger) -> None:
+def test_a_bell_just_rung_is_not_lost_even_when_nobody_has_heard_it(ledger: Ledger) -> None:
     """A chunk is marked as rung a moment before its bell is sent."""
     ledger.take_in(product())
     ledger.plan()
     ledger.bells(10)
 
-    assert sweep(ledger, broker_is_empty=True).rung_again == 0
+    assert sweep(ledger).rung_again == 0
 
 
-def test_an_old_bell_is_lost_when_the_broker_is_empty_and_not_while_it_holds_bells(
+def test_an_old_bell_is_lost_when_neither_the_broker_nor_a_worker_has_it(
     ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(upkeep, "PATIENCE_WITH_EMPTY_BROKER_SECONDS", -1.0)
-    ledger.take_in(product())
-    ledger.plan()
-    ledger.bells(10)
-
-    assert sweep(ledger, broker_is_empty=False).rung_again == 0
-    assert sweep(ledger, broker_is_empty=True).rung_again == 1
-    assert sweep(ledger, broker_is_empty=True).rung_again == 0
-
-
-def test_a_very_old_bell_is_rung_again_in_any_case(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(upkeep, "PATIENCE_SECONDS", -1.0)
     ledger.take_in(product())
-    ledger.plan()
+    run = ledger.plan().run
     ledger.bells(10)
 
-    assert sweep(ledger).rung_again == 1
+    assert sweep(ledger, heard={(run, 0)}).rung_again == 0
+    assert sweep(ledger, heard={(run, 1)}).rung_again == 1
+    assert sweep(ledger).rung_again == 0
 
 
 def test_a_run_that_only_needs_an_end_gets_it(ledger: Ledger) -> None:
@@ -92,7 +86,7 @@ def test_a_run_that_only_needs_an_end_gets_it(ledger: Ledger) -> None:
     run = ledger.plan().run
     ledger.settle(*[outcome(claimed) for claimed in ledger.claim(run)])
 
-    assert sweep(ledger) == upkeep.Swept(0, 0, 0, finished=1, published=0)
+    assert sweep(ledger) == swept(finished=1)
     assert ledger.run(run).state == "finished"
     assert not sweep(ledger)
 
@@ -103,7 +97,7 @@ def test_a_sweep_publishes_by_rule_what_it_has_just_ended(ledger: Ledger) -> Non
     first, second, third = ledger.claim(run)
     ledger.settle(outcome(first, text="A & B."), outcome(second, Status.HELD), outcome(third))
 
-    assert sweep(ledger) == upkeep.Swept(0, 0, 0, finished=1, published=2)
+    assert sweep(ledger) == swept(finished=1, published=2)
     assert ledger.live() == "<p>A &amp; B.</p>"
     assert ledger.states() == ["published", "held", "published"]
 
@@ -139,13 +133,13 @@ def test_the_sweep_blanks_reviews_that_were_kept_long_enough_some_at_a_time(
         old = tables.reviews.c.review_id != "r4"
         connection.execute(sa.update(tables.reviews).where(old).values(imported_at=tables.now(-40 * 86_400)))
 
-    def swept(days: float | None) -> int:
+    def blanked(days: float | None) -> int:
         return upkeep.sweep(
-            sqlite_database, max_attempts=3, broker_is_empty=False, rule_is_on=lambda _: True, keep_reviews_days=days
+            sqlite_database, max_attempts=3, heard=(), rule_is_on=lambda _: True, keep_reviews_days=days
         ).forgotten
 
-    assert (swept(None), swept(41)) == (0, 0)
-    assert [swept(30), swept(30), swept(30)] == [2, 1, 0]
+    assert (blanked(None), blanked(41)) == (0, 0)
+    assert [blanked(30), blanked(30), blanked(30)] == [2, 1, 0]
     assert [row.text for row in desk.rows()] == ["", "", "", "Lovely, and it came quickly."]
 
 

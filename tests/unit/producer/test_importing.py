@@ -1,12 +1,14 @@
 """Batches and the report of an import, on a real ledger."""
 
 import csv
+import gc
 import json
 from pathlib import Path
 
 import pytest
 
 from copydesk.errors import InputError
+from copydesk.model import Dialect, Facts, Product, TextFormat
 from copydesk.store import Database, products
 from producer import importing
 
@@ -34,11 +36,29 @@ def report_of(taken: importing.Taken) -> list[dict[str, str]]:
 def test_a_file_larger_than_a_batch_is_taken_whole_and_counted_once(
     sqlite_database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(importing, "BATCH", 3)
+    monkeypatch.setattr(importing, "PRODUCTS_AT_ONCE", 3)
     lines = [product(str(number)) for number in range(8)]
     assert counts(take_in(sqlite_database, tmp_path, *lines)) == (8, 0, 0)
     lines[7] = product("7", "red")
     assert counts(take_in(sqlite_database, tmp_path, *lines)) == (0, 1, 7)
+
+
+def test_long_texts_end_a_portion_early(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importing, "PRODUCTS_AT_ONCE", 4)
+    monkeypatch.setattr(importing, "CHARACTERS_AT_ONCE", 10)
+    texts = ["", "", "", "", "short", "short", "a long one", "", ""]
+    items = [Product(str(place), Facts(""), text, TextFormat.PLAIN, Dialect.JSONL) for place, text in enumerate(texts)]
+
+    assert [len(portion) for portion in importing.portions(iter(items))] == [4, 2, 1, 2]
+
+
+def test_the_garbage_collector_runs_again_after_an_import_that_failed(
+    sqlite_database: Database, tmp_path: Path
+) -> None:
+    (tmp_path / "reports").write_text("a file where the folder should be")
+    with pytest.raises(InputError, match="--report"):
+        take_in(sqlite_database, tmp_path, "{")
+    assert gc.isenabled()
 
 
 def test_without_problems_there_is_no_report(sqlite_database: Database, tmp_path: Path) -> None:
@@ -50,7 +70,7 @@ def test_without_problems_there_is_no_report(sqlite_database: Database, tmp_path
 def test_bad_rows_of_any_batch_stand_in_one_report_in_the_files_order(
     sqlite_database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(importing, "BATCH", 2)
+    monkeypatch.setattr(importing, "PRODUCTS_AT_ONCE", 2)
     taken = take_in(sqlite_database, tmp_path, "{", product("one"), product("one"), product("two"), product(""))
     assert counts(taken) == (2, 0, 0)
     assert (taken.errors, taken.warnings) == (3, 0)

@@ -85,7 +85,7 @@ def test_drafts_as_json_are_one_array_of_exactly_the_agreed_keys(capsys: pytest.
     listed = json.loads(capsys.readouterr().out)
     assert [list(draft) for draft in listed] == [LISTED, LISTED]
     assert listed[0]["state"] == "held"
-    assert listed[0]["reasons"] == [{"code": "facts.numbers", "message": "says 3 kg", "span": "3 kg"}]
+    assert listed[0]["reasons"] == [{"code": "facts.numbers", "message": "says 3 kg", "span": "3 kg", "warns": False}]
     report.show_drafts([], as_json=True)
     assert json.loads(capsys.readouterr().out) == []
 
@@ -109,7 +109,7 @@ def test_replies_as_json_are_one_array_of_exactly_the_agreed_keys(capsys: pytest
     assert [(reply["state"], reply["route"], reply["sentiment"], reply["model_called"]) for reply in listed] == [
         ("published", "ordinary", "negative", True), ("held", "ordinary", "negative", False),
     ]  # fmt: skip
-    assert listed[1]["reasons"] == [{"code": "route.safety", "message": "speaks of glass", "span": ""}]
+    assert listed[1]["reasons"] == [{"code": "route.safety", "message": "speaks of glass", "span": "", "warns": False}]
 
 
 def test_a_reply_is_shown_with_its_review_and_how_it_stands_and_without_the_raw_cells(

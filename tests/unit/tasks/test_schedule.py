@@ -112,7 +112,7 @@ def test_what_is_no_time_zone_is_refused_with_an_example(zone: str) -> None:
 
 def test_the_sweep_is_always_there_and_expires_before_the_next_one() -> None:
     entries = schedule.entries(Settings(sweep_seconds=7))
-    assert set(entries) == {"sweep"}
+    assert set(entries) == {"sweep", "clean"}
     assert entries["sweep"]["task"] == SWEEP
     assert entries["sweep"]["schedule"] == 7.0
     assert entries["sweep"]["options"] == {"expires": 7}
@@ -120,7 +120,7 @@ def test_the_sweep_is_always_there_and_expires_before_the_next_one() -> None:
 
 def test_every_shop_of_the_list_has_its_nightly_entry_and_its_task_a_route() -> None:
     entries = schedule.entries(Settings(nightly=Nightly(cron="5 3 * * 1", shops=("a", "b"))))
-    assert set(entries) == {"sweep", "nightly a", "nightly b"}
+    assert set(entries) == {"sweep", "clean", "nightly a", "nightly b"}
     for shop in ("a", "b"):
         entry = entries[f"nightly {shop}"]
         assert (entry["task"], entry["kwargs"]) == (NIGHTLY, {"shop": shop})

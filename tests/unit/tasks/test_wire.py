@@ -23,8 +23,9 @@ def test_every_task_of_the_app_has_an_explicit_name_and_a_declared_queue(conf: d
     queues = {queue.name for queue in conf["task_queues"]}
     assert queues == {"catalog", "replies", "upkeep"}
     ours = {name for name in tasks_app.app.tasks if not name.startswith("celery.")}
+    upkeep = {"copydesk.sweep", "copydesk.clean", "copydesk.nightly"}
     bulk = {"copydesk.describe_chunk", "copydesk.batch_chunk", "copydesk.sentiment_chunk"}
-    assert ours == set(names.ROUTES) == {*bulk, "copydesk.reply_chunk", "copydesk.sweep", "copydesk.nightly"}
+    assert ours == set(names.ROUTES) == {*bulk, "copydesk.reply_chunk", *upkeep}
     for name in ours:
         assert tasks_app.app.amqp.router.route({}, name)["queue"].name in queues
     for name in bulk:
