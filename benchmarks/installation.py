@@ -33,13 +33,15 @@ class Installation:
     services: Services
 
     @contextmanager
-    def worker(self, database_url: str, **own: object) -> Iterator["Desk"]:
-        """A fresh worker with these settings on an empty database of its own."""
+    def worker(self, database_url: str, *, beat: bool = False, **own: object) -> Iterator["Desk"]:
+        """A fresh worker with these settings on an empty database of its own, and beat, if it is wanted."""
         settings = _settings(DATABASE_URL=database_url, **own)
         database = Database(settings.database)
         database.migrate()
         with Services(settings, _quiet(self.folder / "worker.log")) as services:
             services.start_worker()
+            if beat:
+                services.start_beat()
             try:
                 asking.wait_for_worker(services, START_SECONDS)
                 yield Desk(settings, database)
@@ -72,11 +74,15 @@ class Desk:
 
     def wait(self, run: int, poll_seconds: float) -> None:
         while not self.finished(run):
-            time.sleep(poll_seconds)
+            self.pause(poll_seconds)
 
     def finished(self, run: int) -> bool:
         with self.database.read() as connection:
             return run not in runs.running(connection)
+
+    def pause(self, seconds: float) -> None:
+        """Look again later; looking costs the cores that are measured."""
+        time.sleep(seconds)
 
     def timed(self, run: int, poll_seconds: float = POLL_SECONDS) -> float:
         """Ring for a planned run; seconds until it is finished."""
