@@ -16,7 +16,7 @@ from copydesk.jobs import descriptions, publishing
 from copydesk.settings import Settings
 from copydesk.store import Database, drafts, products, runs
 from copydesk.store.runs import OUTCOMES
-from producer import asking, catalog, importing, watching
+from producer import asking, catalog, htmlreport, importing, watching
 from producer.services import Services, exit_on_sigterm, free_port, labelled
 
 SHOP = "fernhill"
@@ -63,13 +63,17 @@ def _walk(settings: Settings, database: Database, folder: Path) -> int:
     if left:
         _write(settings, database, left, folder)
     run = left[-1] if left else planned.run
+    report = folder / "report.html"
+    if left:
+        htmlreport.write(database, run, report)
     _say("4. ready drafts are approved (the demo plays the merchandiser) and published; the export is written")
     exported = _publish(database, run, folder / "export-shopify.csv")
     _say(f"   {exported.written} texts in {folder / 'export-shopify.csv'}")
     summary = _summary(settings, database, run)
     (folder / "summary.json").write_text(json.dumps(summary, indent=2) + "\n", "utf-8")
     _say(f"5. {folder / 'summary.json'}: {json.dumps(summary)}")
-    _say(f"   look: COPYDESK_DATABASE_URL={settings.database} copydesk drafts list --state held")
+    _say(f"6. what came of it, on one page: {report}")
+    _say(f"   look closer: COPYDESK_DATABASE_URL={settings.database} copydesk drafts list --state held")
     return 1 if summary["failed"] else 0
 
 
