@@ -23,7 +23,7 @@ from copydesk.store import Database, drafts, runs, tables, texts
 from copydesk.store.runs import State
 
 PRODUCTS = 5
-MAX_RUNS = 4
+MAX_RUNS = 6
 MAX_ATTEMPTS = 3
 WORKERS = 3
 COLOURS = ("red", "blue", "green")
@@ -33,10 +33,10 @@ ROUNDS = 3
 Made = TypeVar("Made")
 
 SAME_EVERY_TIME = settings(
-    derandomize=True, database=None, deadline=None, max_examples=25, stateful_step_count=50,
+    derandomize=True, database=None, deadline=None, max_examples=15, stateful_step_count=50,
     suppress_health_check=list(HealthCheck),
 )  # fmt: skip
-AT_ONCE = settings(SAME_EVERY_TIME, max_examples=25, phases=[Phase.generate])  # what threads do is not repeated exactly
+AT_ONCE = settings(SAME_EVERY_TIME, max_examples=15, phases=[Phase.generate])  # what threads do is not repeated exactly
 
 _COLUMNS = ("state", "outcome", "text", "attempt")
 _BOTH = [f"{row}.{column}" for column in _COLUMNS for row in ("old", "new")]
@@ -53,7 +53,7 @@ AUDIT = {
         _MOVES.format(id="BIGSERIAL PRIMARY KEY"),
         f"CREATE FUNCTION audit() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {_WRITE_DOWN} RETURN NULL; END $$",
         "CREATE TRIGGER audit AFTER UPDATE ON drafts FOR EACH ROW EXECUTE FUNCTION audit()",
-        "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET deadlock_timeout = 50', current_database()); END $$",
+        "ALTER DATABASE {name} SET deadlock_timeout = 50",
     ],
 }
 
@@ -69,10 +69,12 @@ class Books:
         self._database = database
         with database.write() as connection:
             for statement in AUDIT[connection.dialect.name]:
-                connection.exec_driver_sql(statement)
+                connection.exec_driver_sql(statement.format(name=database.url.database))
         database.close()  # settings of a database are those of later connections
 
     def clear(self) -> None:
+        self._looked_at = 0
+        self._written: Counter[int] = Counter()
         with self._database.write() as connection:
             for table in reversed(tables.metadata.sorted_tables):
                 connection.execute(sa.delete(table))
@@ -80,12 +82,15 @@ class Books:
 
     def check(self) -> None:
         with self._database.read() as connection:
-            moves = connection.exec_driver_sql("SELECT * FROM moves ORDER BY id").all()
+            moves = connection.execute(
+                sa.text("SELECT * FROM moves WHERE id > :last ORDER BY id"), {"last": self._looked_at}
+            ).all()
             found = connection.execute(sa.select(tables.drafts).order_by(tables.drafts.c.id)).all()
             done = set(connection.execute(sa.select(tables.chunks).where(tables.chunks.c.state == "done")).all())
             of_runs = connection.execute(sa.select(tables.runs)).all()
             lives = connection.execute(sa.select(tables.live_texts).order_by(tables.live_texts.c.id)).all()
-        _check_moves(moves)
+        self._looked_at = max((move.id for move in moves), default=self._looked_at)
+        _check_moves(moves, self._written)
         _check_drafts(found)
         for run in of_runs:
             closed = {row.number for row in done if row.run_id == run.id}
@@ -94,8 +99,8 @@ class Books:
             _check_versions([live for live in lives if live.product_id == product_id])
 
 
-def _check_moves(moves: Sequence[Any]) -> None:
-    written: Counter[int] = Counter()
+def _check_moves(moves: Sequence[Any], written: Counter[int]) -> None:
+    """`written` counts how often each draft was accepted before."""
     for move in moves:
         is_move = move.state != move.state_was
         assert not is_move or Status(move.state) in LEGAL_MOVES[Status(move.state_was)], f"an illegal move: {move}"
@@ -179,9 +184,11 @@ class Hand:
         ids = connection.scalars(sa.select(tables.runs.c.id).order_by(tables.runs.c.id)).all()
         return int(ids[place % len(ids)])
 
-    def _chunk(self, connection: Any, place: int) -> tuple[int, int]:
+    def _chunk(self, connection: Any, place: int, *, is_open: bool = False) -> tuple[int, int]:
         keys = (tables.chunks.c.run_id, tables.chunks.c.number)
-        found = connection.execute(sa.select(*keys).order_by(*keys)).all()
+        query = sa.select(*keys).order_by(*keys)
+        left = connection.execute(query.where(tables.chunks.c.state != "done")).all() if is_open else ()
+        found = left or connection.execute(query).all()
         run, number = found[place % len(found)]
         return int(run), int(number)
 
@@ -189,7 +196,7 @@ class Hand:
 
     def claim(self, place: int, how: int) -> None:
         def action(connection: Any) -> list[Claim]:
-            run, chunk = self._chunk(connection, place)
+            run, chunk = self._chunk(connection, place, is_open=how > 0)
             token = f"{self._name}.{self._life}.{run}.{chunk}"
             taken = drafts.claim(connection, run, chunk, token=token, lease_seconds=600, alone=how % 3 == 2)
             return [Claim(token, run, chunk, one) for one in taken]
@@ -201,7 +208,7 @@ class Hand:
         if not self._claims:
             return
         token = self._claims[-1 - place % len(self._claims)].token
-        mine = [one.draft for one in self._claims if one.token == token][how % 2 :]
+        mine = list({one.draft.id: one.draft for one in self._claims if one.token == token}.values())[how % 2 :]
         statuses = [(Status.READY, Status.HELD, Status.FAILED)[(how + turn) % 3] for turn in range(len(mine))]
         made = [drafts.Outcome(one.id, status, self._words()) for one, status in zip(mine, statuses, strict=True)]
 
@@ -299,8 +306,9 @@ class Hand:
         retry.persist(lambda: self._ledger.take_in(edited), for_seconds=PATIENCE_SECONDS)
 
     def pause(self, place: int, how: int) -> None:
-        with contextlib.suppress(IllegalMove):
-            self._do(lambda connection: runs.pause(connection, self._run(connection, place)))
+        if how == 2:  # seldom as well
+            with contextlib.suppress(IllegalMove):
+                self._do(lambda connection: runs.pause(connection, self._run(connection, place)))
 
     def resume(self, place: int, how: int) -> None:
         with contextlib.suppress(IllegalMove):
@@ -308,7 +316,8 @@ class Hand:
 
     def stop(self, place: int, how: int) -> None:
         """The sweep goes on with it, or somebody cancels some."""
-        self._do(lambda connection: runs.stop(connection, self._run(connection, place), "cancelled"))
+        if how == 2:  # seldom: nothing much happens to a run afterwards
+            self._do(lambda connection: runs.stop(connection, self._run(connection, place), "cancelled"))
 
     def cancel_some(self, place: int, how: int) -> None:
         def action(connection: Any) -> None:
@@ -333,7 +342,9 @@ class Hand:
 
     def decide(self, place: int, how: int) -> None:
         def action(connection: Any) -> None:
-            ids = connection.scalars(sa.select(tables.drafts.c.id).order_by(tables.drafts.c.id)).all()
+            own = tables.drafts.c
+            settled = sa.select(own.id).where(own.outcome.is_not(None)).order_by(own.id)
+            ids = connection.scalars(settled).all() or [0]
             to = (Status.APPROVED, Status.REJECTED)[how % 2]
             drafts.decide(connection, ids[place % len(ids)], to, by="ann", text=BY_PERSON if how == 2 else None)
 
@@ -353,7 +364,10 @@ class Hand:
             self._do(lambda connection: texts.undo(connection, self._ledger.shop_id, sku, by="ann"))
 
 
-OPERATIONS = [name for name in vars(Hand) if not name.startswith("_")]
+OFTEN = {"claim": 12, "settle": 12, "plan": 4, "decide": 4, "publish": 3, "redrive": 3, "die": 2, "edit": 2, "undo": 2}
+"""How many times as often as the others."""
+
+OPERATIONS = [name for name in vars(Hand) if not name.startswith("_") for _ in range(OFTEN.get(name, 1))]
 
 
 def let_time_pass(connection: Any) -> None:
@@ -396,10 +410,11 @@ def work(ledger: Ledger, run: int, chunk: int) -> None:
 def check_that_all_ends(ledger: Ledger, books: Books) -> None:
     drive_to_the_end(ledger)
     with ledger.database.write() as connection:
-        for run in runs.latest(connection):
-            if run.state == State.PAUSED:
-                runs.resume(connection, run.id)
-    drive_to_the_end(ledger)
+        paused = [run.id for run in runs.latest(connection) if run.state == State.PAUSED]
+        for run in paused:
+            runs.resume(connection, run)
+    if paused:
+        drive_to_the_end(ledger)
     books.check()
     with ledger.database.read() as connection:
         assert drafts.open_ones(connection) == 0
@@ -426,9 +441,11 @@ def machine_on(database: Database, books: Books) -> type[RuleBasedStateMachine]:
             super().__init__()
             books.clear()
             self.ledger = begun(database)
-            self.hands = [Hand(self.ledger, f"worker {number}", is_alone=True) for number in range(WORKERS)]
+            self.hands = [Hand(self.ledger, f"worker {number}", is_alone=True) for number in range(2)]
             self.is_well = True
 
+        # One rule, not one for each: else hypothesis leaves half of them out of every example, and claims are seldom.
+        @rule(operation=st.sampled_from(OPERATIONS), who=st.integers(0, 1), place=small, how=few)
         def act(self, operation: str, who: int, place: int, how: int) -> None:
             self.is_well = False
             getattr(self.hands[who], operation)(place, how)
@@ -439,15 +456,6 @@ def machine_on(database: Database, books: Books) -> type[RuleBasedStateMachine]:
             if self.is_well:  # else the fault is known already
                 check_that_all_ends(self.ledger, books)
 
-    def step(operation: str) -> Callable[..., None]:
-        def act(self: Any, who: int, place: int, how: int) -> None:
-            self.act(operation, who, place, how)
-
-        act.__name__ = operation
-        return act
-
-    for operation in OPERATIONS:
-        setattr(LedgerMachine, operation, rule(who=few, place=small, how=few)(step(operation)))
     return LedgerMachine
 
 

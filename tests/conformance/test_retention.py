@@ -208,15 +208,19 @@ def test_a_batch_file_whose_answers_are_gone_is_asked_anew(ledger: Ledger) -> No
     assert planned.run != old
 
 
-def test_answers_are_all_there_or_asked_anew_while_they_are_removed(
+def test_a_batch_file_is_asked_anew_also_when_the_cleaning_was_killed_halfway(
     ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Killed between two of its transactions, the cleaning has removed only some."""
     run = answered(ledger)
-    monkeypatch.setattr(retention, "REMOVED_AT_ONCE", 2)
-    with ledger.database.write() as connection:
-        assert retention.remove_some(connection, KEPT_DAYS) == 2
 
+    def killed(connection: object, days: float) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(retention, "remove_empty", killed)
+    with pytest.raises(KeyboardInterrupt):
+        clean(ledger)
+
+    assert [count(ledger, table, run) for table in (tables.drafts, tables.batch_requests)] == [0, 3]
     assert batch(ledger).run != run
 
 

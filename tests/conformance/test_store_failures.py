@@ -1,6 +1,7 @@
 """A database that fails in the middle: full, cut off, at odds with another; what was tried again is written once."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -43,16 +44,18 @@ class Trying:
                     return settled
             except StoreUnavailable as error:
                 self.failures.append(error.failure)
-                assert self.written() == {("writing", "", None)}, "something is half written"
+                assert self.written() == {("writing", "", None, None)}, "something is half written"
                 raise
 
         return retry.persist(transaction, for_seconds=PATIENCE_SECONDS)
 
     def written(self) -> set[tuple[Any, ...]]:
-        own = tables.drafts.c
+        """State, text and moment of the drafts, and the chunk's moment."""
+        own, of_chunk = tables.drafts.c, tables.chunks
+        query = sa.select(own.state, own.text, own.settled_at, of_chunk.c.settled_at.label("last"))
         with self._ledger.database.read() as connection:
-            assert connection.scalar(sa.select(tables.chunks.c.settled_at)) is None or not self.failures
-            return {tuple(row) for row in connection.execute(sa.select(own.state, own.text, own.settled_at))}
+            rows = connection.execute(query.join(of_chunk, of_chunk.c.run_id == own.run_id))
+            return {tuple(row) for row in rows}
 
 
 # A full SQLite -------------------------------------------------------------------------------------------------------
@@ -94,7 +97,7 @@ def test_what_a_full_database_refused_is_written_once_there_is_room(sqlite_datab
 
     assert len(settled.accepted) == 4
     assert trying.failures == [Failure.FULL] * 3
-    assert {text for _, text, _ in trying.written()} == {LONG}
+    assert {text for _, text, *_ in trying.written()} == {LONG}
 
 
 def test_a_full_database_says_so_and_names_the_remedy(sqlite_database: Database, room: Room) -> None:
@@ -113,14 +116,13 @@ def test_a_full_database_says_so_and_names_the_remedy(sqlite_database: Database,
 
 
 def test_a_full_database_is_tried_again_only_while_that_is_of_use(sqlite_database: Database, room: Room) -> None:
-    trying = Trying(Ledger(sqlite_database), LONG)
+    ledger = Ledger(sqlite_database)
+    ledger.take_in(*some(1))
+    claimed = ledger.claim(ledger.plan().run)
     room.use_up()
 
-    def transaction() -> None:
-        trying._ledger.settle(outcome(trying.claimed[0], text=LONG))
-
-    with pytest.raises(StoreUnavailable):
-        retry.persist(transaction, for_seconds=-1)
+    with pytest.raises(StoreUnavailable, match="no room is left"):
+        retry.persist(lambda: ledger.settle(outcome(claimed[0], text=LONG)), for_seconds=-1)
 
 
 # PostgreSQL cut off --------------------------------------------------------------------------------------------------
@@ -164,29 +166,28 @@ def test_a_connection_that_is_cut_before_or_after_the_outcomes_are_written_is_op
 def test_a_connection_that_is_cut_in_the_middle_leaves_nothing_half_written(
     trying: Trying, cut: Cut, statement: str
 ) -> None:
-    kept: list[Iterator[None]] = []
+    with ExitStack() as until_the_end:
 
-    def harm(connection: sa.Connection, failures: int) -> None:
-        if not failures and not kept:
-            cutting = just_before(connection, statement, lambda: cut(connection))
-            cutting.__enter__()
-            kept.append(cutting)  # type: ignore[arg-type]
+        def harm(connection: sa.Connection, failures: int) -> None:
+            if not failures:
+                until_the_end.enter_context(just_before(connection, statement, lambda: cut(connection)))
 
-    assert len(trying.settle(harm).accepted) == 4
+        assert len(trying.settle(harm).accepted) == 4
+
     assert trying.failures == [Failure.AWAY]
     assert {state for state, *_ in trying.written()} == {"ready"}
 
 
 def test_every_connection_of_the_pool_may_be_cut_at_once(trying: Trying, postgresql_database: Database) -> None:
-    kill = "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity "
-    kill += "WHERE datname = current_database() AND pid <> pg_backend_pid()"
-    with postgresql_database.read() as one, postgresql_database.read() as two:
-        assert {len(one.execute(sa.text(kill)).all()) for _ in range(1)} == {1}
-        assert two is not one
-        with pytest.raises(sa.exc.DBAPIError):
-            two.execute(sa.text("SELECT 1"))
+    others = "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    with postgresql_database.read(), postgresql_database.read():
+        pass  # two are in the pool from here on
+    with postgresql_database.read() as connection:
+        killed = connection.exec_driver_sql(f"SELECT pg_terminate_backend(pid, 10000) {others}").all()
 
+    assert len(killed) == 1
     assert len(trying.settle(lambda *_: None).accepted) == 4
+    assert trying.failures == []
 
 
 def test_an_answer_that_was_lost_after_the_commit_costs_nothing(ledger: Ledger) -> None:
