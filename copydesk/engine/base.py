@@ -84,7 +84,7 @@ class Stats:
     busy_seconds: float = 0.0  # in which the model worked
     sequence_seconds: float = 0.0  # the same, times the sequences it worked on
     restarts: int = 0
-    stalled_seconds: float = 0.0  # without a sign of life though there is work; opening the model again is none
+    stalled_seconds: float = 0.0  # without a sign of life though there is work, after the model was opened
 
 
 Deliver = Callable[[Completion], None]

@@ -41,6 +41,10 @@ log = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.25
 
+OPENING_SECONDS = 600.0
+"""A large model takes minutes to load again; what waits for it keeps its lease for so long."""
+
+
 DEATHS_IN_A_ROW = 3
 """So many processes that end before anything was answered, and the engine gives up."""
 
@@ -259,8 +263,11 @@ class HostedEngine:
 
     def _opening(self, host: Host) -> Event:
         """The process's first word. Raises EOFError if it ends without one, or if we shall end meanwhile."""
+        patience = OPENING_SECONDS / POLL_SECONDS
         while not host.pipe.poll(POLL_SECONDS):
-            self._count_silence()
+            patience -= 1
+            if patience < 0:
+                self._count_silence()
             if self._closing:
                 raise EOFError
         event: Event = host.pipe.recv()

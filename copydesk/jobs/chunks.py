@@ -17,7 +17,7 @@ from typing import Any, Protocol, TypeVar
 from copydesk.engine.base import Completion, Engine, EngineClosed, Finish, Request
 from copydesk.errors import ConfigurationError, CopydeskError, StoreUnavailable
 from copydesk.jobs import retry, stopping
-from copydesk.model import Lane, Reason, Telemetry
+from copydesk.model import Lane, Reason, Status, Telemetry
 from copydesk.settings import Settings
 from copydesk.store import Database, drafts, runs
 
@@ -35,6 +35,9 @@ LOOK_AGAIN_SECONDS = 2.0
 
 UNAVAILABLE_SECONDS = 30.0
 """The same where what runs the model cannot be reached."""
+
+REFUSED_OF_ANSWERED = 8
+"""So many answers for each that did not come say that what runs the model can be reached."""
 
 TROUBLE_SECONDS = 15.0
 """The same where this worker cannot work on it at all; another one may."""
@@ -165,6 +168,7 @@ def write(
         look_again_seconds = _write_crashed(writing, claim, read)
     except BaseException as error:
         engine.cancel(list(writing.items))
+        lease.patience_seconds = 0
         is_foreseen = isinstance(error, CopydeskError) or not isinstance(error, Exception)
         with contextlib.suppress(StoreUnavailable):  # then the lease runs out by itself
             lease.let_go(crashed=() if is_foreseen else {item.draft for item in writing.items.values()})
@@ -215,13 +219,14 @@ class _Lease:
         self._pauses = retry.crash_pauses(settings.max_attempts)
         self._settle = settle
         self._renewed_at = 0.0
+        self.patience_seconds: float = settings.lease_seconds  # with a database that is away
 
     def _do(self, action: Callable[[Any], Made], *, writes: bool = True) -> Made:
         def transaction() -> Made:
             with self._database.write() if writes else self._database.read() as connection:
                 return action(connection)
 
-        return retry.persist(transaction, for_seconds=self._seconds)
+        return retry.persist(transaction, for_seconds=self.patience_seconds)
 
     def claim(self, claim: Claim[Taken], *, alone: bool) -> Sequence[Taken]:
         self._renewed_at = time.monotonic()
@@ -326,6 +331,8 @@ class _Writing:
         self.crashed: set[int] = set()  # drafts that the engine worked on when it crashed
         self.interrupted = False
         self.unavailable = ""
+        self.unreached: dict[int, Completion] = {}
+        self.answered = 0
 
     def claim_and_write(
         self, claim: Claim[Taken], read: Callable[[Taken], Item | drafts.Outcome], *, alone: bool
@@ -355,6 +362,7 @@ class _Writing:
                 told_at = now
         self._settle()
         if self.interrupted:
+            self._give_up_what_is_refused()
             self.lease.let_go(self.crashed)
         self.progress(str(self.measured()))
 
@@ -394,18 +402,31 @@ class _Writing:
             self._interrupt(completion)
             return
         self.meter.count(completion)
+        self.answered += 1
         if item is not None:  # a candidate that comes after the item was done is not needed
             self._judge(item, completion)
 
     def _interrupt(self, completion: Completion) -> None:
         """The item goes back; the others end as they may, and nothing more is asked."""
         self.interrupted = True
+        self.engine.cancel([completion.request_id])  # its other candidates
         item = self.items.pop(completion.request_id, None)
         if completion.finish is Finish.UNAVAILABLE:
             self.unavailable = completion.error
-            self.engine.cancel([completion.request_id])
+            if item is not None:
+                self.unreached[item.draft] = completion
         elif completion.finish is Finish.CRASHED and item is not None:
             self.crashed.add(item.draft)
+
+    def _give_up_what_is_refused(self) -> None:
+        """Where nearly all of a chunk was answered, what was not is to blame itself, not what runs the model."""
+        if len(self.unreached) * REFUSED_OF_ANSWERED > self.answered:
+            return
+        self.outcomes += [
+            drafts.Outcome(draft, Status.FAILED, reasons=(engine_failed(completion),))
+            for draft, completion in self.unreached.items()
+        ]
+        self._settle()
 
     def _judge(self, item: Item, completion: Completion) -> None:
         item.answers += 1

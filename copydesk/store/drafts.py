@@ -89,7 +89,7 @@ def claim(
     Drafts whose product was edited since they were planned become stale first, and their successors are taken.
 
     Args:
-        alone: take one draft that was in flight when something crashed; else take all that were not.
+        alone: take one draft of those that may be to blame for a crash; else take all others.
     """
     supersede(connection, waits(run, chunk))
     query = (
@@ -107,8 +107,7 @@ def taken(
     """Lease drafts of a chunk, as claim says; which ones this worker now holds, as a condition."""
     goes_on = sa.exists().where(runs.c.id == run, runs.c.state == "running")
     is_due = sa.or_(drafts.c.next_attempt_at.is_(None), drafts.c.next_attempt_at <= now())
-    crashed = drafts.c.attempt > 0
-    chosen = sa.and_(waits(run, chunk), goes_on, is_due, crashed if alone else ~crashed)
+    chosen = sa.and_(waits(run, chunk), goes_on, is_due, drafts.c.alone.is_(alone))
     if alone:
         first = sa.select(drafts.c.id).where(chosen).order_by(drafts.c.id).limit(1).with_for_update(skip_locked=True)
         chosen = drafts.c.id.in_(list(connection.scalars(first)))
@@ -147,8 +146,8 @@ def held(connection: sa.Connection, run: int, chunk: int, token: str) -> set[int
 
 
 def crashed_wait(connection: sa.Connection, run: int, chunk: int) -> bool:
-    """Do drafts of a chunk wait that were in flight when something crashed?"""
-    query = sa.select(sa.exists().where(waits(run, chunk), drafts.c.attempt > 0))
+    """Do drafts of a chunk wait that may be to blame for a crash?"""
+    query = sa.select(sa.exists().where(waits(run, chunk), drafts.c.alone.is_(True)))
     return bool(connection.scalar(query))
 
 
@@ -176,7 +175,7 @@ def let_go(
         pauses: seconds to wait after a first, second, ... crash.
     """
     mine = _held(run, chunk, token)
-    let = _crashed(connection, sa.and_(mine, drafts.c.id.in_(crashed)), pauses) if crashed else 0
+    let = _crashed(connection, sa.and_(mine, drafts.c.id.in_(crashed)), pauses, alone_from=1) if crashed else 0
     freed = connection.execute(
         sa.update(drafts)
         .where(mine)
@@ -190,8 +189,13 @@ def let_go(
     return let + freed.rowcount
 
 
-def _crashed(connection: sa.Connection, which: sa.ColumnElement[bool], pauses: Sequence[float]) -> int:
-    """Drafts whose worker or engine ended over them wait for their next attempt, or have failed; returns how many."""
+def _crashed(
+    connection: sa.Connection, which: sa.ColumnElement[bool], pauses: Sequence[float], *, alone_from: int
+) -> int:
+    """Drafts whose worker or engine ended over them wait for their next attempt, or have failed; returns how many.
+
+    From which crash on each is written by itself.
+    """
     reason = Reason("attempts.used_up", f"the worker or the model crashed {len(pauses) + 1} times over this")
     no_lease: dict[str, Any] = {"lease_token": None, "lease_until": None}
     failed = connection.execute(
@@ -210,7 +214,7 @@ def _crashed(connection: sa.Connection, which: sa.ColumnElement[bool], pauses: S
         waiting += connection.execute(
             sa.update(drafts)
             .where(which, drafts.c.attempt == crash)
-            .values(state=Status.PENDING.value, next_attempt_at=now(pause), **no_lease)
+            .values(state=Status.PENDING.value, next_attempt_at=now(pause), alone=crash >= alone_from, **no_lease)
         ).rowcount
     return failed + waiting
 
@@ -335,7 +339,9 @@ def return_expired(connection: sa.Connection, pauses: Sequence[float]) -> tuple[
     free = sa.select(drafts.c.id, drafts.c.run_id, drafts.c.chunk, drafts.c.attempt).where(expired)
     rows = connection.execute(free.order_by(drafts.c.id).limit(AT_ONCE).with_for_update(skip_locked=True)).all()
     for some in batched(rows, AT_ONCE // 10):
-        _crashed(connection, drafts.c.id.in_([row.id for row in some]), pauses)
+        # A dead worker cannot say what it had begun with. It nearly always died of something else: so the first time
+        # all are written together, as quickly as they can be.
+        _crashed(connection, drafts.c.id.in_([row.id for row in some]), pauses, alone_from=2)
     for run, chunk in sorted({(row.run_id, row.chunk) for row in rows}):
         wait_for_next(connection, run, chunk)
     failed = sum(row.attempt > len(pauses) for row in rows)
@@ -412,7 +418,13 @@ def take_up_again(connection: sa.Connection, run: int, states: Collection[Status
             sa.update(drafts)
             .where(drafts.c.id.in_([row.id for row in some]))
             .values(
-                state=Status.PENDING.value, outcome=None, reasons=[], attempt=0, next_attempt_at=None, settled_at=None
+                state=Status.PENDING.value,
+                outcome=None,
+                reasons=[],
+                attempt=0,
+                alone=False,
+                next_attempt_at=None,
+                settled_at=None,
             )
         )
     places = sorted({row.chunk for row in rows})

@@ -620,11 +620,14 @@ def running(connection: sa.Connection) -> list[int]:
 
 
 def to_publish_by_rule(connection: sa.Connection) -> list[tuple[str, int, int]]:
-    """(shop, shop id, run) of ended runs whose rule publishes and that still have ready or approved drafts."""
+    """(shop, shop id, run) of finished runs whose rule publishes and that still have ready or approved drafts.
+
+    Of a cancelled run a person decides, who may not have liked what it wrote.
+    """
     left = sa.exists().where(drafts.c.run_id == runs.c.id, drafts.c.state.in_(["ready", "approved"]))
     query = sa.select(shops.c.name, runs.c.shop_id, runs.c.id).join(shops)
     query = query.where(
-        runs.c.auto_publish.is_(True), runs.c.kind == DESCRIPTION, runs.c.finished_at.is_not(None), left
+        runs.c.auto_publish.is_(True), runs.c.kind == DESCRIPTION, runs.c.state == State.FINISHED.value, left
     )
     return [(row.name, row.shop_id, row.id) for row in connection.execute(query)]
 

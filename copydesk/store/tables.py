@@ -272,6 +272,7 @@ drafts = sa.Table(
     ),  # of a batch request the texts, and why each ended; of a sentiment the probabilities
     sa.Column("reasons", Json, nullable=False),
     sa.Column("attempt", sa.Integer, nullable=False),  # claims that ended in a crash, and the one under way
+    sa.Column("alone", sa.Boolean, nullable=False, server_default=sa.false()),  # may be what crashes them
     sa.Column("asks", sa.Integer, nullable=False),
     sa.Column("lease_token", sa.Text),
     _moment("lease_until"),

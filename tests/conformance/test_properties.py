@@ -22,7 +22,7 @@ from copydesk.model import LEGAL_MOVES, OPEN, Lane, Status
 from copydesk.store import Database, drafts, runs, tables, texts
 from copydesk.store.runs import State
 
-PRODUCTS = 5
+PRODUCTS = 4
 MAX_RUNS = 6
 MAX_ATTEMPTS = 3
 WORKERS = 3
@@ -33,7 +33,7 @@ ROUNDS = 3
 Made = TypeVar("Made")
 
 SAME_EVERY_TIME = settings(
-    derandomize=True, database=None, deadline=None, max_examples=15, stateful_step_count=50,
+    derandomize=True, database=None, deadline=None, max_examples=15, stateful_step_count=60,
     suppress_health_check=list(HealthCheck),
 )  # fmt: skip
 AT_ONCE = settings(SAME_EVERY_TIME, max_examples=15, phases=[Phase.generate])  # what threads do is not repeated exactly
@@ -364,7 +364,10 @@ class Hand:
             self._do(lambda connection: texts.undo(connection, self._ledger.shop_id, sku, by="ann"))
 
 
-OFTEN = {"claim": 12, "settle": 12, "plan": 4, "decide": 4, "publish": 3, "redrive": 3, "die": 2, "edit": 2, "undo": 2}
+OFTEN = {
+    "claim": 10, "settle": 10, "let_go": 4, "return_expired": 4, "plan": 3, "edit": 3, "die": 3, "decide": 3,
+    "publish": 3, "redrive": 3, "undo": 2, "end": 2, "time_passes": 2,
+}  # fmt: skip
 """How many times as often as the others."""
 
 OPERATIONS = [name for name in vars(Hand) if not name.startswith("_") for _ in range(OFTEN.get(name, 1))]

@@ -168,7 +168,7 @@ def test_a_request_whose_worker_died_comes_back_and_is_failed_at_the_last_attemp
     claim(database, run, lease_seconds=-1)
     with database.write() as connection:
         assert drafts.return_expired(connection, [0.0]) == (1, 0)
-    claim(database, run, lease_seconds=-1, alone=True)
+    claim(database, run, lease_seconds=-1)
     with database.write() as connection:
         assert drafts.return_expired(connection, [0.0]) == (0, 1)
         assert runs.finalize(connection, run)

@@ -100,8 +100,7 @@ def test_a_stranger_makes_nothing_stale(ledger: Ledger, run: int) -> None:
 def test_a_worker_whose_draft_went_to_another_settles_nothing(ledger: Ledger, run: int) -> None:
     claimed = ledger.claim(run, token="slow", lease_seconds=-1)
     ledger.return_expired()
-    for _ in claimed:
-        ledger.claim(run, token="quick", alone=True)
+    ledger.claim(run, token="quick")
 
     assert ledger.settle(*map(outcome, claimed), token="slow").fenced == 4
     assert len(ledger.settle(*map(outcome, claimed), token="quick").accepted) == 4
@@ -233,23 +232,24 @@ def test_what_the_engine_crashed_over_is_an_attempt_and_of_the_others_it_is_none
     assert [(one.id, one.attempt) for one in ledger.claim(run, token="alone", alone=True)] == [(second.id, 2)]
 
 
-def test_what_crashed_is_claimed_one_by_one(ledger: Ledger, run: int) -> None:
-    ledger.claim(run, lease_seconds=-1)
+def test_what_one_dead_worker_held_is_claimed_together_and_what_two_held_one_by_one(ledger: Ledger, run: int) -> None:
+    ledger.claim(run, token="first", lease_seconds=-1)
+    ledger.return_expired()
+    assert len(ledger.claim(run, token="second", lease_seconds=-1)) == 4
     ledger.return_expired()
 
     assert ledger.claim(run, token="fresh") == []
-    assert [one.sku for one in ledger.claim(run, token="first", alone=True)] == ["sku1"]
-    assert [one.sku for one in ledger.claim(run, token="second", alone=True)] == ["sku2"]
+    assert [(one.sku, one.attempt) for one in ledger.claim(run, token="third", alone=True)] == [("sku1", 3)]
+    assert [one.sku for one in ledger.claim(run, token="fourth", alone=True)] == ["sku2"]
     with ledger.database.read() as connection:
         assert drafts.crashed_wait(connection, run, 0)
-        assert len(drafts.held(connection, run, 0, "first")) == 1
+        assert len(drafts.held(connection, run, 0, "third")) == 1
 
 
-def test_claims_of_what_crashed_at_once_take_one_each(ledger: Ledger) -> None:
+def test_claims_of_suspects_at_once_take_one_each(ledger: Ledger) -> None:
     ledger.take_in(*some(6))
     run = ledger.plan(chunk_size=6).run
-    ledger.claim(run, lease_seconds=-1)
-    ledger.return_expired()
+    ledger.let_go(run, crashed=[one.id for one in ledger.claim(run)])
 
     taken = at_once([lambda token=token: ledger.claim(run, token=f"worker {token}", alone=True) for token in range(6)])
 
@@ -299,7 +299,7 @@ def test_after_the_last_attempt_a_draft_fails_with_the_reason(ledger: Ledger) ->
     ledger.take_in(product())
     run = ledger.plan().run
     for attempt in (1, 2):
-        assert [one.attempt for one in ledger.claim(run, lease_seconds=-1, alone=attempt > 1)] == [attempt]
+        assert [one.attempt for one in ledger.claim(run, lease_seconds=-1)] == [attempt]
         assert ledger.return_expired(max_attempts=3) == (1, 0)
     ledger.claim(run, lease_seconds=-1, alone=True)
 

@@ -9,7 +9,7 @@ SKUS = [f"stool-{number}" for number in range(6)]
 
 
 def test_a_worker_outlives_its_broker_with_a_chunk_in_hand_and_the_run_finishes(open_desk: OpenDesk) -> None:
-    one_by_one = {"chunk_size": 3, "batch_size": 1, "chunks_in_flight": 1, "max_chunks_in_broker": 1}
+    one_by_one = {"chunk_size": 3, "batch_size": 1, "chunks_in_flight": 1}
     desk = open_desk(**one_by_one, visibility_timeout_seconds=2)
     desk.start_broker()
     beat = desk.start_beat()
@@ -17,7 +17,7 @@ def test_a_worker_outlives_its_broker_with_a_chunk_in_hand_and_the_run_finishes(
     desk.import_products(SKUS, "slow")
     desk.describe()
 
-    until("the first chunk is in hand", lambda: desk.states(1).get("writing"))
+    until("the first chunk is in hand, the second queued", lambda: desk.states(1).get("writing"))
     desk.kill_broker()
     until("it is written while the broker is away", lambda: desk.states(1).get("ready") == 3)
     assert "onnection to broker lost" in worker.output

@@ -46,7 +46,7 @@ def server(postgresql: PostgreSQL) -> Iterator[Server]:
 def test_a_worker_outlives_its_database_with_chunks_in_hand_and_writes_nothing_twice(
     open_desk: OpenDesk, server: Server
 ) -> None:
-    desk = open_desk(server.url, chunk_size=3, chunks_in_flight=2, batch_size=1, lease_seconds=60)
+    desk = open_desk(server.url, chunk_size=3, chunks_in_flight=2, batch_size=2, lease_seconds=60)
     desk.count_writes()
     desk.start_broker()
     beat = desk.start_beat()

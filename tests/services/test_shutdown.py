@@ -7,7 +7,7 @@ import pytest
 from services.conftest import OpenDesk
 from services.desks import Desk, Running, until
 
-SKUS = [f"stool-{number}" for number in range(24)]
+SKUS = [f"stool-{number}" for number in range(16)]
 SHUTDOWN_SECONDS = 6
 IN_FLIGHT = {"chunk_size": 4, "chunks_in_flight": 3, "batch_size": 4}
 NEVER_EXPIRES = {"lease_seconds": 300, "visibility_timeout_seconds": 300}

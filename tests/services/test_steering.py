@@ -45,7 +45,7 @@ def test_a_paused_run_ends_what_is_in_hand_begins_nothing_more_and_goes_on_when_
     assert desk.states(1) == still, "nothing more is begun"
     until("every bell is answered", lambda: ended(worker, 1) == begun(worker, 1))
     assert desk.json("status", 1)["state"] == "paused"
-    assert "is paused: only one that is running" in desk.copydesk("pause", 1, status=1).stderr
+    assert "is paused: only one that is running" in desk.copydesk("pause", 1, status=2).stderr
 
     desk.copydesk("resume", 1)
     until("the run finishes", lambda: desk.finished(1))
@@ -81,12 +81,21 @@ def test_a_cancelled_run_keeps_what_is_written_and_frees_its_workers_at_once(ope
     assert worker.alive
 
 
-def test_a_run_over_its_budget_stops_keeps_what_is_done_and_the_rest_can_be_taken_up_again(open_desk: OpenDesk) -> None:
+def test_an_estimate_enqueues_nothing_and_a_run_over_its_budget_stops_and_keeps_what_is_done(
+    open_desk: OpenDesk,
+) -> None:
     desk = open_desk(**{**ONE_BY_ONE, "chunks_in_flight": 1})
     desk.start_broker()
     desk.start_worker()
     desk.import_products(SKUS)
-    budget = 1000
+    expected = desk.json("describe", "--shop", "acme", "--estimate")
+    assert expected["items"] == len(SKUS)
+    assert expected["tokens"] > 20 * len(SKUS)
+    assert expected["minutes"] is None, "no run has been timed yet"
+    assert desk.value("SELECT count(*) FROM runs") == 0
+    assert not desk.broker().llen("catalog")
+
+    budget = 200
     planned = desk.copydesk("describe", "--shop", "acme", "--max-tokens", budget)
     assert "10 products: about" in planned.stdout, "the estimate comes first"
     until("the run is stopped", lambda: desk.finished(1))
@@ -108,10 +117,10 @@ def test_a_run_over_its_budget_stops_keeps_what_is_done_and_the_rest_can_be_take
 
 
 def test_failed_drafts_are_written_once_more_when_somebody_says_so(open_desk: OpenDesk) -> None:
-    desk = open_desk(**ONE_BY_ONE)
+    desk = open_desk(**ONE_BY_ONE, max_asks=2)
     desk.start_broker()
     desk.start_worker()
-    desk.import_products(SKUS[:4], stool_2="fail*1")
+    desk.import_products(SKUS[:4], stool_2="fail*2")
     run = desk.describe()
     until("the run finishes", lambda: desk.finished(run))
     assert desk.states(run) == {"ready": 3, "failed": 1}
@@ -125,17 +134,3 @@ def test_failed_drafts_are_written_once_more_when_somebody_says_so(open_desk: Op
     assert desk.states(run) == {"ready": 4}
     found = desk.json("status", run)
     assert (found["state"], found["queued"], found["ready"], found["failed"]) == ("finished", 4, 4, 0)
-
-
-def test_an_estimate_says_numbers_and_enqueues_nothing(open_desk: OpenDesk) -> None:
-    desk = open_desk()
-    desk.start_broker()
-    desk.import_products(SKUS)
-    expected = desk.json("describe", "--shop", "acme", "--estimate")
-    assert expected["items"] == len(SKUS)
-    assert expected["tokens"] > 10 * len(SKUS)
-    assert expected["minutes"] is None, "no run has been timed yet"
-    assert "10 products: about" in desk.copydesk("describe", "--shop", "acme", "--estimate").stdout
-    assert desk.value("SELECT count(*) FROM runs") == 0
-    assert desk.value("SELECT count(*) FROM drafts") == 0
-    assert not desk.broker().llen("catalog")

@@ -41,7 +41,7 @@ def test_two_beats_two_sweeping_workers_and_two_producers_make_one_run_that_ends
         ("acme", 24),
         ("night", 24),
     ]
-    assert desk.writes("runs") == {1: 1, 2: 1}
+    assert list(desk.writes("runs").values()) == [1, 1]
     assert list(desk.writes("drafts").values()) == [1] * 48
     assert desk.query("SELECT DISTINCT state, attempt, asks FROM drafts") == [("ready", 1, 1)]
     assert desk.query("SELECT DISTINCT state, rings FROM chunks") == [("done", 1)]
@@ -50,13 +50,13 @@ def test_two_beats_two_sweeping_workers_and_two_producers_make_one_run_that_ends
 
 
 def test_sweeps_at_once_return_what_a_dead_worker_held_once(open_desk: OpenDesk, postgresql_url: str) -> None:
-    desk = open_desk(postgresql_url, chunk_size=4, batch_size=1, lease_seconds=4, visibility_timeout_seconds=2)
+    desk = open_desk(postgresql_url, chunk_size=3, batch_size=1, lease_seconds=4, visibility_timeout_seconds=2)
     desk.count_writes()
     desk.start_broker()
     dead = desk.start_worker()
-    desk.import_products(SKUS[:8], "slow")
+    desk.import_products(SKUS[:6], "slow")
     desk.describe()
-    until("it holds two chunks", lambda: desk.states(1).get("writing", 0) + desk.states(1).get("ready", 0) == 8)
+    until("it holds two chunks", lambda: desk.states(1).get("writing", 0) + desk.states(1).get("ready", 0) == 6)
     dead.kill()
     held = desk.states(1)["writing"]
     workers = [desk.start_worker(ready=False) for _ in range(2)]
@@ -70,7 +70,7 @@ def test_sweeps_at_once_return_what_a_dead_worker_held_once(open_desk: OpenDesk,
     until("the run finishes", finished, 60)
     swept = [int(number) for worker in workers for number in re.findall(r"swept: Swept\(returned=(\d+)", worker.output)]
     assert sum(swept) == held, "each draft was returned by one sweep"
-    assert desk.states(1) == {"ready": 8}
+    assert desk.states(1) == {"ready": 6}
     assert set(desk.query("SELECT DISTINCT attempt FROM drafts")) <= {(1,), (2,)}
-    assert list(desk.writes("drafts").values()) == [1] * 8
+    assert list(desk.writes("drafts").values()) == [1] * 6
     assert desk.writes("runs") == {1: 1}

@@ -324,8 +324,7 @@ def test_one_product_whose_text_breaks_the_desk_costs_its_neighbours_nothing(led
 def test_while_one_chunk_has_a_crashed_draft_in_hand_another_chunk_waits(ledger: Ledger) -> None:
     ledger.take_in(*some(2))
     run = ledger.plan(chunk_size=2).run
-    ledger.claim(run, lease_seconds=-1)
-    ledger.return_expired()
+    ledger.let_go(run, crashed=[one.id for one in ledger.claim(run)])
 
     def answer(request: Request) -> list[Completion]:
         assert written(ledger, Answering(lambda one: [said(one)]), run)[0].total == 0
@@ -346,6 +345,20 @@ def test_a_model_that_cannot_be_reached_fails_nothing_and_is_asked_again_later(l
     assert chunk_of(ledger, run) == ("waiting", True)
     assert ledger.run(run).trouble == "why it is"
     assert ledger.bells(10) == []
+
+
+def test_what_alone_of_its_chunk_is_never_answered_fails_and_its_run_ends(ledger: Ledger) -> None:
+    ledger.take_in(*some(9))
+    run = ledger.plan(chunk_size=9).run
+    bad = ledger.drafts()[3].id
+
+    def answer(request: Request) -> list[Completion]:
+        return [ended(request, Finish.UNAVAILABLE) if request.id.endswith(f".{bad}") else said(request)]
+
+    written(ledger, Answering(answer), run)
+
+    assert ledger.run(run).outcomes == {"ready": 8, "failed": 1}
+    assert ledger.drafts(ids=[bad])[0].reasons[0].message == "the model could not answer: why it is"
 
 
 def test_a_run_that_is_cancelled_is_dropped_by_the_worker_that_has_it_in_hand(ledger: Ledger) -> None:

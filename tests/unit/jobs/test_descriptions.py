@@ -492,7 +492,7 @@ def test_what_another_worker_took_over_is_not_written(ledger: Ledger) -> None:
 
     def answer(request: Request) -> list[Completion]:
         ledger.return_expired()
-        ledger.claim(run, token="another", alone=True)
+        ledger.claim(run, token="another")
         return [good(request)]
 
     tally, _ = written(ledger, Answering(answer), run, lease_seconds=-1)

@@ -36,6 +36,7 @@ def upgrade() -> None:
     for name in ("next_attempt_at", "settled_at"):
         op.add_column("chunks", sa.Column(name, MOMENT, nullable=True))
     op.add_column("drafts", sa.Column("next_attempt_at", MOMENT, nullable=True))
+    op.add_column("drafts", sa.Column("alone", sa.Boolean(), nullable=False, server_default=sa.false()))
     op.execute(SPENT)
     op.execute(LAST)
     op.drop_index("ix_runs_running", "runs")
@@ -77,6 +78,7 @@ def downgrade() -> None:
     op.drop_index("ix_runs_open", "runs")
     _partial("ix_runs_running", "runs", ["id"], RUNNING)
     op.drop_column("drafts", "next_attempt_at")
+    op.drop_column("drafts", "alone")
     for name in ("next_attempt_at", "settled_at"):
         op.drop_column("chunks", name)
     for name in ("prompt_tokens", "completion_tokens", "max_tokens", "max_minutes", "stopped_because", "trouble"):
