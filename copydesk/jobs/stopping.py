@@ -27,8 +27,11 @@ def _cancel(database: Database, run: int, why: str) -> int:
     while True:
         with database.write() as connection:
             some = drafts.cancel_some(connection, run, why)
-            if not some:
-                runs.finalize(connection, run)
-                runs.close_chunks(connection)
-                return cancelled
         cancelled += some
+        if not some:
+            break
+    with database.write() as connection:
+        runs.finalize(connection, run)
+    with database.write() as connection:
+        runs.close_chunks(connection)
+    return cancelled

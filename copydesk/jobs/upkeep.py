@@ -50,15 +50,24 @@ def sweep(
     with database.write() as connection:
         returned, failed = drafts.return_expired(connection, retry.crash_pauses(max_attempts))
         rung_again = runs.wait_again(connection, heard, rung_before_seconds=PATIENCE_SECONDS)
-        finished = sum(runs.finalize(connection, run) for run in runs.running(connection))
+    finished = _finish(database)
+    # In a transaction of its own: a worker that ends a chunk holds the chunk before the run.
+    with database.write() as connection:
         runs.close_chunks(connection)
     published = publishing.publish_by_rule(database, rule_is_on)
     forgotten = 0 if keep_reviews_days is None else _forget_old(database, keep_reviews_days)
     return Swept(returned, failed, rung_again, cancelled, finished, published, forgotten)
 
 
+def _finish(database: Database) -> int:
+    with database.write() as connection:
+        return sum(runs.finalize(connection, run) for run in runs.running(connection))
+
+
 def clean(database: Database, keep_runs_days: float) -> int:
     """Remove what runs that ended so many days ago left behind and nothing needs any more; returns how many drafts."""
+    with database.write() as connection:
+        retention.forget_files(connection, keep_runs_days)
     removed = 0
     while True:
         with database.write() as connection:

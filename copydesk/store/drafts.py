@@ -8,10 +8,11 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 
 from copydesk.errors import IllegalMove, InputError, NotFound
-from copydesk.model import DESCRIPTION, LEGAL_MOVES, OPEN, REPLY, SENTIMENT, Facts, Reason, Route, Status
+from copydesk.model import DESCRIPTION, LEGAL_MOVES, REPLY, SENTIMENT, Facts, Reason, Route, Status
+from copydesk.store.bulk import among
 from copydesk.store.products import insert_selected, lock
 from copydesk.store.reviews import as_json, begun, may_be_written
-from copydesk.store.tables import chunks, drafts, now, products, reviews, runs, shops, storable
+from copydesk.store.tables import chunks, drafts, is_open, now, products, reviews, runs, shops, storable
 
 AT_ONCE = 10_000
 """Drafts that one transaction returns, cancels or takes up again; the next one takes the rest."""
@@ -130,6 +131,7 @@ def _held(run: int, chunk: int, token: str) -> sa.ColumnElement[bool]:
     return sa.and_(
         drafts.c.run_id == run,
         drafts.c.chunk == chunk,
+        is_open,
         drafts.c.state == Status.WRITING.value,
         drafts.c.lease_token == token,
     )
@@ -137,7 +139,7 @@ def _held(run: int, chunk: int, token: str) -> sa.ColumnElement[bool]:
 
 def waits(run: int, chunk: int) -> sa.ColumnElement[bool]:
     """A draft of this chunk that nobody has claimed yet."""
-    return sa.and_(drafts.c.run_id == run, drafts.c.chunk == chunk, drafts.c.state == Status.PENDING.value)
+    return sa.and_(drafts.c.run_id == run, drafts.c.chunk == chunk, is_open, drafts.c.state == Status.PENDING.value)
 
 
 def held(connection: sa.Connection, run: int, chunk: int, token: str) -> set[int]:
@@ -336,8 +338,11 @@ def return_expired(connection: sa.Connection, pauses: Sequence[float]) -> tuple[
     """
     expired = sa.and_(drafts.c.state == Status.WRITING.value, drafts.c.lease_until < now())
     # What a late worker is settling at this moment is left to it; the next sweep looks again.
-    free = sa.select(drafts.c.id, drafts.c.run_id, drafts.c.chunk, drafts.c.attempt).where(expired)
-    rows = connection.execute(free.order_by(drafts.c.id).limit(AT_ONCE).with_for_update(skip_locked=True)).all()
+    first = sa.select(drafts.c.id).where(expired).order_by(drafts.c.lease_until).limit(AT_ONCE)
+    ids = connection.scalars(first).all()
+    free = sa.select(drafts.c.id, drafts.c.run_id, drafts.c.chunk, drafts.c.attempt)
+    free = free.where(among(connection, drafts.c.id, ids), expired).order_by(drafts.c.id)
+    rows = connection.execute(free.with_for_update(skip_locked=True)).all()
     for some in batched(rows, AT_ONCE // 10):
         # A dead worker cannot say what it had begun with. It nearly always died of something else: so the first time
         # all are written together, as quickly as they can be.
@@ -356,7 +361,7 @@ def wait_for_next(connection: sa.Connection, run: int, chunk: int, *, not_before
         sa.func.count().filter(drafts.c.state == Status.PENDING.value).label("pending"),
         sa.func.count().filter(drafts.c.next_attempt_at.is_(None)).label("at_once"),
         sa.func.min(drafts.c.next_attempt_at).label("first"),
-    ).where(of_chunk, drafts.c.state.in_([state.value for state in OPEN]))
+    ).where(of_chunk, is_open)
     found = connection.execute(left).one()
     if found.in_hand or not found.pending:
         return
@@ -373,7 +378,7 @@ def cancel_some(connection: sa.Connection, run: int, why: str) -> int:
 
     A worker that holds one finds that it does not any more; what it made of it is not written down.
     """
-    open_ones = sa.and_(drafts.c.run_id == run, drafts.c.state.in_([state.value for state in OPEN]))
+    open_ones = sa.and_(drafts.c.run_id == run, is_open)
     ids = list(
         connection.scalars(
             sa.select(drafts.c.id).where(open_ones).order_by(drafts.c.id).limit(AT_ONCE).with_for_update()
@@ -403,6 +408,9 @@ def take_up_again(connection: sa.Connection, run: int, states: Collection[Status
     Args:
         reason: only those with this reason code.
     """
+    # Whoever plans for the shop meanwhile waits, or is waited for: both would want the one open draft of a product.
+    lock(connection, shops, shops.c.id == sa.select(runs.c.shop_id).where(runs.c.id == run).scalar_subquery())
+    lock(connection, runs, runs.c.id == run)
     newer = drafts.alias("newer")
     same = sa.or_(newer.c.product_id == drafts.c.product_id, newer.c.review_id == drafts.c.review_id)
     replaced = sa.exists().where(same, newer.c.kind == drafts.c.kind, newer.c.id > drafts.c.id)
@@ -539,7 +547,7 @@ def approve_all(connection: sa.Connection, run: int, *, by: str) -> int:
 
 def open_ones(connection: sa.Connection) -> int:
     """How many drafts, of any run, a worker still owes."""
-    query = sa.select(sa.func.count()).where(drafts.c.state.in_([state.value for state in OPEN]))
+    query = sa.select(sa.func.count()).select_from(drafts).where(is_open)
     return int(connection.scalar(query) or 0)
 
 

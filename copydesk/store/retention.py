@@ -5,11 +5,17 @@ The run itself stays, with its counts; so do live texts and every version of the
 
 import sqlalchemy as sa
 
-from copydesk.model import BATCH, DESCRIPTION, SENTIMENT, Status
+from copydesk.model import BATCH, DESCRIPTION, OPEN, SENTIMENT, Status
 from copydesk.store.tables import batch_requests, chunks, drafts, live_texts, now, runs
 
 REMOVED_AT_ONCE = 5_000
 """Drafts that one transaction removes."""
+
+
+def forget_files(connection: sa.Connection, days: float) -> None:
+    """A batch file whose answers go is asked anew when it comes again."""
+    gone = sa.update(runs).where(runs.c.id.in_(_old(days)), runs.c.kind == BATCH, runs.c.run_key.not_like("removed %"))
+    connection.execute(gone.values(run_key=sa.literal("removed ") + sa.cast(runs.c.id, sa.Text)))
 
 
 def remove_some(connection: sa.Connection, days: float) -> int:
@@ -23,7 +29,7 @@ def remove_some(connection: sa.Connection, days: float) -> int:
         newer.c.product_id == drafts.c.product_id,
         newer.c.kind == drafts.c.kind,
         newer.c.id > drafts.c.id,
-        newer.c.state.not_in([Status.STALE.value, Status.FAILED.value, Status.CANCELLED.value]),
+        newer.c.state.not_in([state.value for state in (Status.STALE, Status.FAILED, Status.CANCELLED, *OPEN)]),
     )
     of_description = sa.and_(drafts.c.kind == DESCRIPTION, drafts.c.state != Status.APPROVED.value, is_replaced)
     went_live = sa.exists().where(live_texts.c.draft_id == drafts.c.id)

@@ -11,8 +11,8 @@ import sqlalchemy as sa
 
 from copydesk.errors import IllegalMove, NotFound
 from copydesk.model import DESCRIPTION, OPEN, Facts, Lane, Status, Telemetry
-from copydesk.store.products import insert_ignoring_twins, insert_selected
-from copydesk.store.tables import chunks, drafts, live_texts, now, products, runs, shops, storable
+from copydesk.store.products import insert_ignoring_twins, insert_selected, lock
+from copydesk.store.tables import chunks, drafts, is_not_done, is_open, live_texts, now, products, runs, shops, storable
 
 BEING_WRITTEN = "already being written"
 
@@ -385,12 +385,9 @@ def claim_bells(connection: sa.Connection, number: int, lane: str = Lane.CATALOG
     chosen = _in_turns(connection, _with_chunks_to_ring(connection, lane), number)
     if not chosen:
         return []
-    claimed = connection.execute(
-        sa.update(chunks)
-        .where(sa.tuple_(chunks.c.run_id, chunks.c.number).in_(list(chosen)))
-        .values(state=RUNG, rung_at=now(), rings=chunks.c.rings + 1, next_attempt_at=None)
-        .returning(chunks.c.run_id, chunks.c.number, chunks.c.rings)
-    )
+    ring = sa.update(chunks).values(state=RUNG, rung_at=now(), rings=chunks.c.rings + 1, next_attempt_at=None)
+    ring = ring.returning(chunks.c.run_id, chunks.c.number, chunks.c.rings)
+    claimed = [row for these in _among(chosen) for row in connection.execute(ring.where(these))]
     bells = {
         (row.run_id, row.number): Bell(
             row.run_id,
@@ -446,6 +443,14 @@ def _in_turns(connection: sa.Connection, waiting: Sequence[Any], number: int) ->
     return chosen
 
 
+def _among(places: Collection[tuple[int, int]]) -> Iterator[sa.ColumnElement[bool]]:
+    """Conditions for these chunks (run, number), run by run: for pairs of values SQLite reads the whole table."""
+    for run in sorted({run for run, _ in places}):
+        numbers = sorted(number for of, number in places if of == run)
+        for begin in range(0, len(numbers), PLACES_AT_ONCE):
+            yield sa.and_(chunks.c.run_id == run, chunks.c.number.in_(numbers[begin : begin + PLACES_AT_ONCE]))
+
+
 def _to_ring(connection: sa.Connection, run: int, number: int) -> Iterator[tuple[int, int]]:
     query = sa.select(chunks.c.number).where(chunks.c.run_id == run, _MAY_BE_RUNG)
     for one in connection.scalars(query.order_by(chunks.c.number).limit(number)).all():
@@ -462,18 +467,18 @@ def unring(connection: sa.Connection, bells: Sequence[Bell]) -> None:
 def wait_again(connection: sa.Connection, heard: Collection[tuple[int, int]], *, rung_before_seconds: float) -> int:
     """Lost bells: chunks (run, number) that are not `heard`, with work left and nobody at it, wait to be rung again."""
     rung = sa.select(chunks.c.run_id, chunks.c.number).join(runs, runs.c.id == chunks.c.run_id)
-    rung = rung.where(chunks.c.state == RUNG, chunks.c.rung_at < now(-rung_before_seconds))
+    rung = rung.where(is_not_done, chunks.c.state == RUNG, chunks.c.rung_at < now(-rung_before_seconds))
     silent = [place for row in connection.execute(rung) if (place := (row.run_id, row.number)) not in heard]
     own = sa.and_(drafts.c.run_id == chunks.c.run_id, drafts.c.chunk == chunks.c.number)
     again = 0
-    for begin in range(0, len(silent), PLACES_AT_ONCE):
+    for these in _among(silent):
         again += connection.execute(
             sa.update(chunks)
             .where(
-                sa.tuple_(chunks.c.run_id, chunks.c.number).in_(silent[begin : begin + PLACES_AT_ONCE]),
+                these,
                 chunks.c.state == RUNG,
-                sa.exists().where(own, drafts.c.state == Status.PENDING.value),
-                ~sa.exists().where(own, drafts.c.state == Status.WRITING.value),
+                sa.exists().where(own, is_open, drafts.c.state == Status.PENDING.value),
+                ~sa.exists().where(own, is_open, drafts.c.state == Status.WRITING.value),
             )
             .values(state=WAITING)
         ).rowcount
@@ -483,16 +488,19 @@ def wait_again(connection: sa.Connection, heard: Collection[tuple[int, int]], *,
 def close_chunks(connection: sa.Connection, only: tuple[int, int] | None = None) -> int:
     """Chunks that owe nothing more are done: those that are rung or whose run has ended, or `only` this one."""
     own = sa.and_(drafts.c.run_id == chunks.c.run_id, drafts.c.chunk == chunks.c.number)
-    nothing_open = ~sa.exists().where(own, drafts.c.state.in_([state.value for state in OPEN]))
+    nothing_open = ~sa.exists().where(own, is_open)
     goes_on = sa.select(runs.c.id).where(runs.c.finished_at.is_(None))
     which = (
         sa.or_(chunks.c.state == RUNG, chunks.c.run_id.not_in(goes_on))
         if only is None
         else sa.and_(chunks.c.run_id == only[0], chunks.c.number == only[1])
     )
-    return connection.execute(
-        sa.update(chunks).where(chunks.c.state != DONE, which, nothing_open).values(state=DONE)
-    ).rowcount
+    # Locked first, looked at in statements of their own: drafts may be taken up again while we wait for the lock.
+    place = (chunks.c.run_id, chunks.c.number)
+    free = sa.select(*place).where(is_not_done, which, nothing_open).order_by(chunks.c.state, *place)
+    places = [(row.run_id, row.number) for row in connection.execute(free.with_for_update())]
+    done = sa.update(chunks).values(state=DONE)
+    return sum(connection.execute(done.where(these, nothing_open)).rowcount for these in _among(places))
 
 
 def add_telemetry(connection: sa.Connection, run: int, chunk: int, telemetry: Telemetry) -> None:
@@ -591,16 +599,21 @@ def stopping(connection: sa.Connection) -> list[tuple[int, str]]:
 def reopen(connection: sa.Connection, run: int, budget: Budget) -> None:
     """A run that had ended goes on, for drafts of it that wait again; the budget is that of the whole run."""
     changes = {"state": State.RUNNING.value, "finished_at": None, "outcomes": None, "stopped_because": None}
-    connection.execute(sa.update(runs).where(runs.c.id == run).values(**changes, **asdict(budget)))
+    ended = sa.update(runs).where(runs.c.id == run, runs.c.finished_at.is_not(None))
+    connection.execute(ended.values(**changes, **asdict(budget)))
 
 
 def finalize(connection: sa.Connection, run: int) -> bool:
     """End the run if no draft of it is open; True for the one caller that ended it."""
-    still_open = sa.exists().where(drafts.c.run_id == run, drafts.c.state.in_([state.value for state in OPEN]))
+    # In an order, so that it is looked up: without, PostgreSQL thinks it meets one soon if it reads all from the start.
+    owed = sa.select(drafts.c.id).where(drafts.c.run_id == run, is_open).order_by(drafts.c.chunk).limit(1)
+    if connection.scalar(owed) is not None:
+        return False
+    lock(connection, runs, runs.c.id == run)  # and looked at once more: drafts may have been taken up again meanwhile
     was_stopped = runs.c.state == State.STOPPING.value
     ended = connection.execute(
         sa.update(runs)
-        .where(runs.c.id == run, runs.c.finished_at.is_(None), ~still_open)
+        .where(runs.c.id == run, runs.c.finished_at.is_(None), owed.scalar_subquery().is_(None))
         .values(
             state=sa.case((was_stopped, State.CANCELLED.value), else_=State.FINISHED.value),
             finished_at=now(),

@@ -185,13 +185,16 @@ chunks = sa.Table(
     _moment("settled_at"),  # when a worker last wrote down something of it
     sa.Column("telemetry", Json),
 )
+is_not_done = chunks.c.state != sa.literal_column("'done'")
+"""Written out for the same reason as is_open."""
+
 sa.Index(
     "ix_chunks_open",
     chunks.c.state,
     chunks.c.run_id,
     chunks.c.number,
-    sqlite_where=chunks.c.state != "done",
-    postgresql_where=chunks.c.state != "done",
+    sqlite_where=is_not_done,
+    postgresql_where=is_not_done,
 )
 
 batch_requests = sa.Table(
@@ -302,22 +305,23 @@ def _is(kind: str) -> sa.ColumnElement[bool]:
     return drafts.c.kind == sa.literal_column(f"'{kind}'")
 
 
-_is_open = _in(state.value for state in OPEN)
+is_open = _in(state.value for state in OPEN)
+"""A draft that a worker still owes. Written out, not as parameters: else SQLite takes no partial index."""
 sa.Index(
     "ix_drafts_open_of_chunk",
     drafts.c.run_id,
     drafts.c.chunk,
     drafts.c.state,
-    sqlite_where=_is_open,
-    postgresql_where=_is_open,
+    sqlite_where=is_open,
+    postgresql_where=is_open,
 )
 sa.Index(
     "uq_drafts_open",  # one open draft per product and kind, however many producers plan at once
     drafts.c.product_id,
     drafts.c.kind,
     unique=True,
-    sqlite_where=_is_open,
-    postgresql_where=_is_open,
+    sqlite_where=is_open,
+    postgresql_where=is_open,
 )
 _is_reply = sa.and_(_is(REPLY), _in(REPLY_STANDS))
 sa.Index(
@@ -328,7 +332,7 @@ sa.Index(
     sqlite_where=_is_reply,
     postgresql_where=_is_reply,
 )
-_is_open_sentiment = sa.and_(_is(SENTIMENT), _is_open)
+_is_open_sentiment = sa.and_(_is(SENTIMENT), is_open)
 sa.Index(
     "uq_drafts_sentiment",
     drafts.c.review_id,
