@@ -305,7 +305,7 @@ def test_a_death_crashes_what_was_begun_and_closes_what_waited(
     assert Counter(ended.values()) == {Finish.CRASHED: 4, Finish.CLOSED: 2}  # four decode together
     if kind != "openai":  # which these tests cannot open again
         assert answered(engine, ask())["1", 0].finish in (Finish.STOP, Finish.LENGTH)
-    assert engine.stats().restarts == 1
+        assert engine.stats().restarts == 1
 
 
 def test_a_request_that_is_alone_decodes_by_itself_with_all_its_candidates(engine: Engine, kind: str) -> None:
