@@ -36,6 +36,9 @@ LOOK_AGAIN_SECONDS = 2.0
 UNAVAILABLE_SECONDS = 30.0
 """The same where what runs the model cannot be reached."""
 
+LOOKED_UP_SECONDS = 60.0
+"""For which a chunk that has just been rung waits for a database that is away; then it is rung again."""
+
 REFUSED_OF_ANSWERED = 8
 """So many answers for each that did not come say that what runs the model can be reached."""
 
@@ -138,8 +141,17 @@ def asked(database: Database, settings: Settings, run: int) -> runs.Asked:
 
 def planned(database: Database, run: int) -> runs.Asked:
     """What a run was planned with, for whichever model. Raises NotFound."""
-    with database.read() as connection:
-        return runs.asked(connection, run)
+    return looked_up(database, lambda connection: runs.asked(connection, run))
+
+
+def looked_up(database: Database, query: Callable[[Any], Made]) -> Made:
+    """What a query says; a database that is away for a moment is asked again."""
+
+    def read() -> Made:
+        with database.read() as connection:
+            return query(connection)
+
+    return retry.persist(read, for_seconds=LOOKED_UP_SECONDS)
 
 
 def write(

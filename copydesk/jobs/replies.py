@@ -97,8 +97,7 @@ def write_chunk(
     """
     asked = chunks.asked(database, settings, run)
     by_rule = asked.auto_publish and settings.shop(asked.shop).replies.auto
-    with database.read() as connection:
-        before = replies.latest_texts(connection, asked.shop, LOOKED_BACK)
+    before = chunks.looked_up(database, lambda connection: replies.latest_texts(connection, asked.shop, LOOKED_BACK))
     desk = _Desk(Recipe.from_json(asked.recipe), engine.model, [guards.opening_of(text) for text in before])
     return chunks.write(
         database,

@@ -287,14 +287,18 @@ class Desk:
 
     def count_writes(self) -> None:
         """From now on triggers in the database count how often a draft's outcome and a run's end are written."""
+        self.execute(_COUNT_IN_SQLITE if self.database_url.startswith("sqlite") else _COUNT_IN_POSTGRESQL)
+
+    def execute(self, sql: str) -> None:
+        """Change the database past all of Copydesk's own code."""
         if self.database_url.startswith("sqlite"):
-            with closing(sqlite3.connect(self.database_url.removeprefix("sqlite:///"))) as connection:
-                connection.executescript(_COUNT_IN_SQLITE)
+            with closing(sqlite3.connect(self.database_url.removeprefix("sqlite:///"), timeout=30)) as connection:
+                connection.executescript(sql)
             return
         import psycopg
 
         with psycopg.connect(self.database_url.replace("postgresql+psycopg", "postgresql")) as opened:
-            opened.execute(_COUNT_IN_POSTGRESQL)
+            opened.execute(sql)
 
     def writes(self, table: str) -> dict[int, int]:
         """How often each draft's outcome ("drafts") or each run's end ("runs") was written."""

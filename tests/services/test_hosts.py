@@ -76,6 +76,7 @@ def test_workers_with_other_engine_settings_share_a_run_and_one_with_another_mod
     assert "was planned for smollm2-135m-instruct on scripted, a worker has another-model" in trouble
     assert desk.states(first) == {"pending": 2}
     assert other.stop() == 0
+    desk.execute("UPDATE chunks SET next_attempt_at = NULL")  # as if its pause of 15 s were over
 
     desk.set(model="smollm2-135m-instruct", batch_size=1, chunks_in_flight=1)
     narrow = desk.start_worker(ready=False)
