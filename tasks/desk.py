@@ -60,6 +60,7 @@ class Desk:
     classifier: OpenedOnce
     _relay: bells.Relay = field(default_factory=bells.Relay, init=False, repr=False)
     _posting: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
+    _draining: threading.Event = field(default_factory=threading.Event, init=False, repr=False)
 
     def describe_chunk(self, run: int, chunk: int, progress: Progress) -> str:
         return self._write(descriptions.write_chunk, self.engine, run, chunk, progress)
@@ -78,6 +79,12 @@ class Desk:
         self._ring_if_few()
         try:
             tally = job(self.database, self.settings, engine, run, chunk, progress)
+        except (
+            ConfigurationError
+        ) as error:  # another worker can; this one keeps a place busy, so as not to take it again
+            chunks.put_back(self.database, run, chunk, str(error), for_seconds=1)
+            self._draining.wait(chunks.TROUBLE_SECONDS)
+            raise
         except Exception as error:
             with contextlib.suppress(StoreUnavailable):  # then the sweep finds a chunk that is rung and silent
                 chunks.put_back(self.database, run, chunk, str(error) or type(error).__name__)
@@ -94,6 +101,7 @@ class Desk:
 
     def drain(self) -> None:
         """Finish what decodes, and leave the rest to others; nothing is begun any more."""
+        self._draining.set()
         self.engine.drain(self.settings.shutdown_seconds)
         self.classifier.close()
 

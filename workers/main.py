@@ -12,7 +12,7 @@ from celery.signals import celeryd_init, worker_shutdown, worker_shutting_down
 from copydesk import settings as copydesk_settings
 from copydesk.engine.open import open_classifier, open_engine
 from copydesk.errors import CopydeskError, StoreUnavailable
-from copydesk.jobs import posting
+from copydesk.jobs import posting, retry
 from copydesk.store import Database
 from tasks import desk
 from tasks.app import app
@@ -43,7 +43,11 @@ def open_desk(**_: Any) -> None:
 @worker_shutting_down.connect  # type: ignore[untyped-decorator]
 def drain_desk(**_: Any) -> None:
     """SIGTERM came: what decodes is finished, the rest goes back. In a thread: this is a signal handler."""
-    threading.Thread(target=desk.current().drain, name="drain", daemon=True).start()
+    stopped = desk.current()
+    threading.Thread(target=stopped.drain, name="drain", daemon=True).start()
+    give_up = threading.Timer(stopped.settings.shutdown_seconds, retry.give_up)  # on a database that is away
+    give_up.daemon = True
+    give_up.start()
 
 
 @worker_shutdown.connect  # type: ignore[untyped-decorator]

@@ -213,10 +213,10 @@ def _write_crashed(writing: "_Writing", claim: Claim[Taken], read: Callable[[Tak
     return 0.0
 
 
-def put_back(database: Database, run: int, chunk: int, trouble: str) -> None:
+def put_back(database: Database, run: int, chunk: int, trouble: str, *, for_seconds: float = TROUBLE_SECONDS) -> None:
     """A worker that cannot work on a chunk leaves it to others, a little later, and says why."""
     with database.write() as connection:
-        drafts.wait_for_next(connection, run, chunk, not_before_seconds=TROUBLE_SECONDS)
+        drafts.wait_for_next(connection, run, chunk, not_before_seconds=for_seconds)
         runs.note_trouble(connection, run, trouble)
 
 

@@ -1,5 +1,6 @@
 """When to try again: pure decisions, each a table of its test."""
 
+import threading
 import time
 from collections.abc import Callable
 from typing import TypeVar
@@ -42,6 +43,14 @@ def store_pause(failure: Failure, tries: int, left_seconds: float) -> float | No
     return pause if pause <= left_seconds else None
 
 
+_given_up = threading.Event()
+
+
+def give_up() -> None:
+    """This process is about to end: what fails from here on is not tried again."""
+    _given_up.set()
+
+
 def persist(transaction: Callable[[], Made], *, for_seconds: float) -> Made:
     """Run a transaction until it succeeds, as store_pause says.
 
@@ -55,6 +64,5 @@ def persist(transaction: Callable[[], Made], *, for_seconds: float) -> Made:
         except StoreUnavailable as error:
             tries += 1
             pause = store_pause(error.failure, tries, began + for_seconds - time.monotonic())
-            if pause is None:
+            if pause is None or _given_up.wait(pause):
                 raise
-            time.sleep(pause)

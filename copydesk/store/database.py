@@ -18,6 +18,16 @@ from copydesk.store.failures import remedy_of
 
 BUSY_SECONDS = 30  # how long a SQLite writer waits for another one before it gives up
 
+# Of a host that is cut off neither side hears: we notice in half a minute, and the server drops its locks in one.
+CONNECT_ARGS = {
+    "connect_timeout": 5,
+    "keepalives_idle": 15,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+}
+IDLE_SECONDS = 60
+
 
 class Database:
     """A pool of connections to one database; safe to share between threads.
@@ -79,8 +89,14 @@ class Database:
 
     def _open_postgresql(self) -> sa.Engine:
         # hide_parameters: product texts do not belong in tracebacks, which Flower shows.
-        connect_args = {"connect_timeout": 5}
-        return sa.create_engine(self.url, hide_parameters=True, pool_pre_ping=True, connect_args=connect_args)
+        engine = sa.create_engine(self.url, hide_parameters=True, pool_pre_ping=True, connect_args=CONNECT_ARGS)
+
+        @sa.event.listens_for(engine, "connect")
+        def _configure(connection: Any, _record: Any) -> None:
+            connection.execute(f"SET idle_in_transaction_session_timeout = '{IDLE_SECONDS}s'")
+            connection.commit()
+
+        return engine
 
     @contextmanager
     def write(self) -> Iterator[sa.Connection]:

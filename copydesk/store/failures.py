@@ -17,6 +17,7 @@ _BY_SQLSTATE = {
     "40001": Failure.CONFLICT,  # serialization_failure
     "40P01": Failure.CONFLICT,  # deadlock_detected
     "55P03": Failure.CONFLICT,  # lock_not_available
+    "25P03": Failure.AWAY,  # idle_in_transaction_session_timeout
     "25006": Failure.AWAY,  # read_only_sql_transaction: a standby that is not promoted yet
     "53300": Failure.AWAY,  # too_many_connections
     "53100": Failure.FULL,  # disk_full

@@ -597,8 +597,17 @@ def stopping(connection: sa.Connection) -> list[tuple[int, str]]:
 
 
 def reopen(connection: sa.Connection, run: int, budget: Budget) -> None:
-    """A run that had ended goes on, for drafts of it that wait again; the budget is that of the whole run."""
-    changes = {"state": State.RUNNING.value, "finished_at": None, "outcomes": None, "stopped_because": None}
+    """A run that had ended goes on, for drafts of it that wait again.
+
+    The budget counts the whole run's tokens, and minutes from the next claim on.
+    """
+    changes = {
+        "state": State.RUNNING.value,
+        "started_at": None,
+        "finished_at": None,
+        "outcomes": None,
+        "stopped_because": None,
+    }
     ended = sa.update(runs).where(runs.c.id == run, runs.c.finished_at.is_not(None))
     connection.execute(ended.values(**changes, **asdict(budget)))
 

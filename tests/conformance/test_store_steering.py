@@ -208,3 +208,15 @@ def test_what_was_cancelled_is_taken_up_when_it_is_asked_for(ledger: Ledger, run
     assert again(ledger, run) == 0
     assert again(ledger, run, Status.FAILED, Status.CANCELLED) == 6
     assert ledger.run(run).stopped_because is None
+
+
+def test_minutes_of_a_run_that_is_taken_up_again_count_from_its_next_claim(ledger: Ledger, run: int) -> None:
+    ledger.write(run, Status.FAILED)
+    with ledger.database.write() as connection:
+        connection.execute(sa.update(tables.runs).values(started_at=tables.now(-7_200)))
+        drafts.take_up_again(connection, run, [Status.FAILED])
+        runs.reopen(connection, run, runs.Budget(max_minutes=10))
+
+    assert stopping.go_on(ledger.database) == 0
+    ledger.claim(run)
+    assert stopping.go_on(ledger.database) == 0

@@ -1,5 +1,7 @@
 """When to try again: each decision is a row of a table."""
 
+import threading
+
 import pytest
 
 from copydesk.errors import Failure, StoreUnavailable
@@ -65,4 +67,14 @@ def test_what_no_waiting_helps_is_raised_at_once() -> None:
 
     with pytest.raises(StoreUnavailable):
         retry.persist(transaction, for_seconds=5)  # type: ignore[arg-type]
+    assert len(calls) == 1
+
+
+def test_a_process_that_is_about_to_end_tries_nothing_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retry, "_given_up", threading.Event())
+    calls, transaction = failing(2, Failure.AWAY)
+    retry.give_up()
+
+    with pytest.raises(StoreUnavailable):
+        retry.persist(transaction, for_seconds=60)  # type: ignore[arg-type]
     assert len(calls) == 1

@@ -21,6 +21,7 @@ from copydesk.store.failures import remedy_of
         (psycopg.errors.ConnectionFailure("connection failure"), Failure.AWAY),
         (psycopg.errors.TooManyConnections("sorry, too many clients already"), Failure.AWAY),
         (psycopg.errors.ReadOnlySqlTransaction("cannot execute UPDATE in a read-only transaction"), Failure.AWAY),
+        (psycopg.errors.IdleInTransactionSessionTimeout("terminating connection"), Failure.AWAY),
         (psycopg.OperationalError("connection refused"), Failure.AWAY),
         (psycopg.OperationalError("server closed the connection unexpectedly"), Failure.AWAY),
         (psycopg.InterfaceError("the connection is closed"), Failure.AWAY),
