@@ -98,7 +98,7 @@ def show_estimate(expected: Estimate, budget: Budget, *, only: bool, as_json: bo
             print_json(asdict(expected))
         return
     took = f" and {_minutes(expected.minutes)}" if expected.minutes is not None else ""
-    basis = f"as {expected.runs} earlier runs with this model" if expected.runs else "a guess: no run has been timed"
+    basis = f"as in the last {expected.runs} with this model" if expected.runs else "a guess: no run has been timed"
     _say(f"{expected.items} products: about {expected.tokens:,} tokens{took} ({basis})")
     if only:
         for why, number in expected.skipped.items():
