@@ -169,12 +169,15 @@ def _alone_at_head(queue: Sequence[Row]) -> bool:
 
 
 def _alike(queue: Iterable[Row], width: int) -> Sequence[Row]:
-    """For a static batch: the oldest row, and those beside it whose lengths waste the least padding on it."""
+    """For a static batch: the oldest row, and those beside it that waste the least on each other.
+
+    A batch reads its longest prompt and decodes to its longest answer: each row is padded to both.
+    """
     waiting = list(queue)
     if not waiting or width <= 0:
         return []
     oldest = waiting[0]
-    rows = sorted((row for row in waiting if _shared_sampling(row) == _shared_sampling(oldest)), key=_own_length)
+    rows = sorted((row for row in waiting if _shared_sampling(row) == _shared_sampling(oldest)), key=_length)
     size = min(width, len(rows))
     place = next(place for place, row in enumerate(rows) if row is oldest)
     starts = range(max(0, place - size + 1), min(place, len(rows) - size) + 1)
@@ -188,11 +191,17 @@ def _shared_sampling(row: Row) -> float | None:
     return row.request.sampling.repetition_penalty
 
 
+def _length(row: Row) -> tuple[int, int]:
+    """Tokens of its answer at most, and of what only this prompt has: a step decodes one, and reads many."""
+    return row.request.sampling.max_tokens, _own_length(row)
+
+
 def _own_length(row: Row) -> int:
     """Tokens that only this prompt has: what the model has to read for it."""
     return row.prompt.tokens - row.prompt.shared
 
 
 def _padding(rows: Sequence[Row]) -> int:
-    """Pad tokens in a batch of rows sorted by length."""
-    return _own_length(rows[-1]) * len(rows) - sum(map(_own_length, rows))
+    """Tokens of a batch that are of no use."""
+    lengths = list(zip(*map(_length, rows), strict=True))
+    return sum(max(one) * len(rows) - sum(one) for one in lengths)

@@ -467,6 +467,16 @@ def test_rows_of_similar_length_share_a_batch() -> None:
     assert batch(*waiting, width=3) == ["b1", "b2", "b3"]
 
 
+def test_rows_that_may_answer_as_long_share_a_batch() -> None:
+    waiting = [row("b1", max_tokens=20), row("a", max_tokens=90), row("c", max_tokens=5), row("b2", max_tokens=22)]
+    assert batch(*waiting, width=2) == ["b1", "b2"]
+
+
+def test_a_long_answer_and_a_long_prompt_are_no_match() -> None:
+    waiting = [row("oldest", 10, max_tokens=90), row("prompt", 90, max_tokens=10), row("answer", 14, max_tokens=92)]
+    assert batch(*waiting, width=2) == ["answer", "oldest"]
+
+
 def test_only_the_tokens_that_a_prompt_has_to_itself_are_padded() -> None:
     waiting = [row("a", 100, shared=90), row("b", 101, shared=60), row("c", 30, shared=19), row("d", 140, shared=99)]
     assert batch(*waiting, width=2) == ["a", "c"]
