@@ -8,10 +8,10 @@ import os
 import tomllib
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -26,6 +26,8 @@ EMBEDDED_BROKER = "redis://127.0.0.1:6390/0"
 """Where `copydesk up` starts its own Valkey; not Redis' 6379, so that it never meets another program's data."""
 
 Positive = Annotated[int, Field(ge=1)]
+
+Word = Annotated[str, Field(pattern=r"\w")]
 
 
 class _Section(BaseModel):
@@ -43,13 +45,47 @@ class Sampling(_Section):
     seed: int | None = None
 
 
+Severity = Literal["hard", "warn", "off"]
+"""What a guard does to a text: refuse it, mark it, nothing."""
+
+
+Label = Literal["none", "google", "cn"]
+
+
 class Rules(_Section):
-    """The numbers the guards go by. Length counts words in English and characters in Chinese."""
+    """What the guards go by, and the voice that is asked for. None is no limit, "" and () nothing wanted.
+
+    Attributes:
+        min_words, max_words: length in English and other Latin scripts.
+        min_chars_zh, max_chars_zh: length in Chinese, without blanks and marks.
+        max_characters: of the whole text in any language, blanks and marks counted, as channels do.
+        min_bullets, max_bullets: either makes the text a list, one bullet to a line.
+        max_bullet_characters: of each bullet, without its mark.
+        one_line: the text is one line and needs no full stop, as a title.
+        required: words that must be in the text; the spellings of one are parted by " | ", and any will do.
+        forbidden: words that must not, written the same way.
+        must_say: names of facts whose value the text must give, where the product has them.
+        voice, tone: how the copy is to sound; without a voice the shop's.
+        channel: where the copy goes ("amazon"), whose own rules then count.
+        guards: by reason code, what is done about it, where it differs from what the guard itself would do.
+    """
 
     min_words: Positive = 12
     max_words: Positive = 80
     min_chars_zh: Positive = 30
     max_chars_zh: Positive = 300
+    max_characters: Positive | None = None
+    min_bullets: Positive | None = None
+    max_bullets: Positive | None = None
+    max_bullet_characters: Positive | None = None
+    one_line: bool = False
+    required: tuple[Word, ...] = ()
+    forbidden: tuple[Word, ...] = ()
+    must_say: tuple[Word, ...] = ()
+    voice: str = ""
+    tone: str = ""
+    channel: str = ""
+    guards: dict[str, Severity] = {}
 
 
 class Replies(_Section):
@@ -69,11 +105,29 @@ class Replies(_Section):
 
 
 class Shop(_Section):
-    """One shop's voice and its rules."""
+    """One shop's voice and its rules; `rules` are ruleset files (docs/rules.md), a later one over an earlier.
+
+    Attributes:
+        four_eyes: copy is approved once two persons have said yes.
+        label: how exports mark text that a machine wrote (docs/review.md), by Google's fields or as China asks for.
+        label_producer: who answers for that text, by name or by code, in China's metadata; "" for the shop's name.
+    """
 
     voice: str = ""
+    rules: tuple[Path, ...] = ()
     auto_publish: bool = False
+    four_eyes: bool = False
+    label: Label = "none"
+    label_producer: str = ""
     replies: Replies = Replies()
+
+    @model_validator(mode="after")
+    def _asks_two_persons_or_none(self) -> Self:
+        if self.four_eyes and self.auto_publish:
+            raise ValueError(
+                "four_eyes wants two persons' yes and auto_publish publishes without any: switch one of them off"
+            )
+        return self
 
 
 class OpenAI(_Section):
@@ -124,6 +178,7 @@ class Settings(BaseSettings):
 
     data_dir: Path = Path("var")
     models_dir: Path | None = None
+    prompts_dir: Path | None = None
     database_url: str = Field("", repr=False)  # may hold a password
     broker_url: str = Field(EMBEDDED_BROKER, repr=False)
     broker_prefix: str = ""
@@ -140,6 +195,7 @@ class Settings(BaseSettings):
     sampling: Sampling = Sampling()
     candidates: Annotated[int, Field(ge=1, le=16)] = 1
     max_asks: Positive = 6
+    name_reasons: Literal["never", "alternate", "always"] = "never"
     rules: Rules = Rules()
 
     chunk_size: Annotated[int, Field(ge=1, le=1024)] = 64

@@ -1,0 +1,32 @@
+"""The reason codes of all guards, which rulesets name to make one hard, a warning, or nothing."""
+
+CODES = (
+    "facts.numbers",
+    "facts.claims",
+    "facts.coverage",
+    "shape.finished",
+    "shape.chat",
+    "shape.marks",
+    "shape.contact",
+    "shape.hashtag",
+    "shape.emoji",
+    "shape.length",
+    "shape.bullets",
+    "shape.html",
+    "language",
+    "words",
+    "words.required",
+    "words.forbidden",
+    "law.cn",
+    "law.ftc",
+    "harmful",
+    "channel.amazon",
+    "channel.google",
+    "channel.taobao",
+    "duplicate",
+    "reply.fit",
+    "reply.injection",
+    "reply.pii",
+    "reply.promise",
+)
+"""Those of `reply` only replies can have, and `duplicate` only a text beside others."""
