@@ -12,17 +12,24 @@
 ['promises what the shop will do: "you will hear"', 'names a date or a deadline: "by monday"']
 """
 
+from copydesk.guards.codes import CODES
+from copydesk.guards.draft import beginnings
 from copydesk.guards.judging import RULES_VERSION, digest, judge, tidy
 from copydesk.guards.reply import REPLY_RULES_VERSION, ReviewFacts, digest_replies, judge_reply, opening_of
+from copydesk.guards.translation import left_out, spelled
 
 __all__ = [
+    "CODES",
     "REPLY_RULES_VERSION",
     "RULES_VERSION",
     "ReviewFacts",
+    "beginnings",
     "digest",
     "digest_replies",
     "judge",
     "judge_reply",
+    "left_out",
     "opening_of",
+    "spelled",
     "tidy",
 ]

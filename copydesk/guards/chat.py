@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from copydesk.guards.draft import Draft
+from copydesk.guards.draft import BULLET, Draft
 from copydesk.model import Reason
 
 
@@ -20,12 +20,15 @@ class Check:
         message: what it is, for a person.
         pattern: how it reads.
         words, signs: every match holds one of these words or signs. Most texts hold none, and the pattern never runs.
+        code: what the reason is called. Marks, contact, hashtags and emoji have codes of their own, since some kinds of
+            copy want them.
     """
 
     message: str
     pattern: re.Pattern[str]
     words: frozenset[str] = frozenset()
     signs: str = ""
+    code: str = "shape.chat"
 
     def find(self, draft: Draft) -> str:
         """The first match, "" for none."""
@@ -37,7 +40,6 @@ class Check:
 
 _OPENING = _one_of(
     r"\s*(?:sure|certainly|of course|absolutely|okay|here (?:is|are))\b",
-    r"\s*(?:[-*•]|\d+[.)])\s",
     r"\s*here['’]s (?:a|an|the|my|your|some|what|how)\b",
     r"\s*(?:the |an? |this )?(?:product |short )?(?:description|copy|answer|draft)(?: is| for|:)",
     r"\s*(?:well|alright|great|no problem)[,!] (?:here|let)\b",
@@ -68,9 +70,9 @@ CHECKS = (
         "holds marks of a chat or a document",
         _one_of(
             r"<\|[^|>]*\|?>?|\|>|\[/?INST\]|</?s>|<</?SYS>>|`|\*\*|^#{1,6} ",
-            r"\n\s*(?:[-*•]|\d+[.)])\s",
         ),
-        signs="<|[`*#•\n",
+        signs="<|[`*#",
+        code="shape.marks",
     ),
     Check(
         "holds a placeholder",
@@ -111,18 +113,22 @@ CHECKS = (
         "我希以如这请下要",
     ),
     Check(
-        "holds a link, an address or a hashtag",
+        "holds a link or an address",
         _one_of(
-            r"https?:|\bwww\.|\S@\S+\.\S|\b\w+\.(?:com|net|org|co\.uk|cn)\b|#[A-Za-z]\w+",
+            r"https?:|\bwww\.|\S@\S+\.\S|\b\w+\.(?:com|net|org|co\.uk|cn)\b",
             r"\+\d{1,3}[ -]\d[\d -]{6,}|\b(?:call|text|phone) us\b|\b\d{3,4}-\d{3,4}-\d{3,4}\b",
-            r"(?:微信|QQ|电话|热线|公众号)[号:：]?\s*[a-z0-9-]{5,}|加微信|扫码",
+            r"(?:微信|QQ|电话|热线|公众号)[号:：]{0,2}\s*[a-z0-9-]{5,}|加微信|扫码",
             r"\b(?:use|with) (?:the )?code [A-Z0-9]{4,}",
         ),
         frozenset({"http", "https", "www", "com", "net", "org", "uk", "cn", "us", "code"}),
-        "@#+微Q电热公扫",
+        "@+微Q电热公扫",
+        "shape.contact",
     ),
+    Check("holds a hashtag", _one_of(r"#[A-Za-z]\w+|#[\u3400-\u9fff]+"), signs="#", code="shape.hashtag"),
 )
 
+_MARK = rf"\s*(?:{BULLET}\s|\d{{1,2}}、)"
+_MARKED, _MARKED_LINE = re.compile(_MARK), re.compile(rf"\n{_MARK}")
 _EMOJI = re.compile("[\U0001f300-\U0001faff\u2600-\u27bf]")
 
 
@@ -131,11 +137,21 @@ def chat(draft: Draft) -> Iterator[Reason]:
     opening = _OPENING.match(draft.text)
     if opening:
         yield Reason("shape.chat", "opens like an answer in a chat, not like copy", opening.group().strip())
+    if bullet := "" if draft.is_list else _bullet(draft.text):
+        yield Reason("shape.marks", "is a list, not running text", bullet)
     for check in CHECKS:
+        if draft.rules.guards.get(check.code) == "off":
+            continue  # it would keep the checks after it from being made
         span = check.find(draft)
         # A title may hold "[2-pack]"; the writer's "I" is never excused by a letter of a fact.
         if span and (len(span) < 3 or span not in draft.sheet.values):
-            yield Reason("shape.chat", f'{check.message}: "{span}"', span)
+            yield Reason(check.code, f'{check.message}: "{span}"', span)
             return
     if not draft.text.isascii() and (emoji := _EMOJI.search(draft.text)):
-        yield Reason("shape.chat", f'holds an emoji: "{emoji.group()}"', emoji.group())
+        yield Reason("shape.emoji", f'holds an emoji: "{emoji.group()}"', emoji.group())
+
+
+def _bullet(text: str) -> str:
+    """The first mark of a list, "" for none."""
+    found = _MARKED.match(text) or (_MARKED_LINE.search(text) if "\n" in text else None)
+    return found.group().strip() if found else ""

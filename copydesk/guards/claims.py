@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from difflib import SequenceMatcher
 from functools import lru_cache
 
-from copydesk.guards.draft import STEM, Draft, Sheet, words_of
+from copydesk.guards.draft import BULLET, STEM, Draft, Sheet, words_of
 from copydesk.guards.numbers import SIZES
 from copydesk.guards.wordlists import entries, table, word_set
 from copydesk.model import Facts, Reason
@@ -83,8 +83,9 @@ _CHOOSING = frozenset(
 _SIZED = re.compile(r"size|variant|option|volume|capacity|length|width", re.IGNORECASE)
 _OF_SIZE = ("size", "option", "variation", "version")
 
-_CAPITALISED = re.compile(r"\b[A-Z][A-Za-zÀ-ÿ0-9'’-]+")
-_BEGINNING = re.compile(r"(?:^|[.!?…:\n]|[\"“”‘'(])\s*$")
+_CAPITALISED = re.compile(r"(?<!#)\b[A-Z][A-Za-zÀ-ÿ0-9'’-]+")
+_BEGINNING = re.compile(rf"(?:^|[.!?…:\n]|[\"“”‘'(])\s*$|(?:^|\n)\s*{BULLET}\s*$")
+_IN_TITLE_CASE = re.compile(r"\b[A-Za-z]{4,}")
 _INITIAL = re.compile(r"\b[A-Z][a-z]{3,}")
 _ANYONES = word_set("names")
 
@@ -95,7 +96,7 @@ def claims(draft: Draft) -> Iterator[Reason]:
     "A Sunday under a blue sky" tells no lie of the product, so a colour alone holds nothing back.
     """
     held = known_claims(draft.sheet)
-    new = [spelling for spelling, claim in _claims_in(draft.text, draft.words) if claim not in held]
+    new = [spelling for spelling, claim in claims_in(draft.text, draft.words) if claim not in held]
     # "Wax: Soy" holds soy wax, and "Water resistance" what is water-resistant.
     new = [spelling for spelling in new if not _in_other_words(spelling, draft.sheet)]
     if new:
@@ -126,12 +127,16 @@ def _origins(draft: Draft) -> Iterator[Reason]:
 
 
 def made_of(draft: Draft) -> Iterator[Reason]:
-    """Whatever the product is said to be made of or with, the facts hold a word of it."""
+    """Whatever the product is said to be made of or with, the facts hold a word of it, or say just that.
+
+    "Carved from one piece" names no material, and may stand in the facts.
+    """
     for found in _MADE_OF.finditer(draft.text) if not _MAKING.isdisjoint(draft.vocabulary) else ():
         said = [word for word in words_of(found["what"]) if word not in _VAGUE]
         words = [word for word in said if len(word) > 1 and not word[0].isdigit() and word not in SIZES]
         known = (found["of"] and materials(draft.sheet)) or draft.sheet.words
-        if said and known.isdisjoint(words):
+        quoted = f" {' '.join(words_of(found.group())[:3])} " in draft.sheet.line
+        if said and not quoted and known.isdisjoint(words):
             yield Reason("facts.claims", f'says "{found.group()}", which the facts do not', found.group())
 
 
@@ -168,6 +173,8 @@ def names(draft: Draft) -> Iterator[Reason]:
     misspelt = _misspelt_brand(draft)
     if misspelt:
         yield Reason("facts.claims", f'misspells the brand "{draft.facts.brand}": "{misspelt}"', misspelt)
+    if draft.rules.one_line and _is_in_title_case(draft.text):
+        return
     for found in _CAPITALISED.finditer(draft.text):
         name = found.group().casefold().replace("’", "'").removesuffix("'s")
         if name in known or f"{name}'s" in known or name in _ANYONES or known.issuperset(words_of(name)):
@@ -175,6 +182,12 @@ def names(draft: Draft) -> Iterator[Reason]:
         if not _BEGINNING.search(draft.text, max(0, found.start() - 3), found.start()):
             yield Reason("facts.claims", f'names "{found.group()}", which the facts do not', found.group())
             return
+
+
+def _is_in_title_case(text: str) -> bool:
+    """Nearly every longer word is capitalised: then a capital says nothing."""
+    words: list[str] = _IN_TITLE_CASE.findall(text)
+    return sum(word[0].isupper() for word in words) > 0.7 * len(words)
 
 
 def _misspelt_brand(draft: Draft) -> str:
@@ -202,12 +215,12 @@ def _alike(word: str, brand: str) -> bool:
 @lru_cache(maxsize=4096)
 def known_claims(sheet: Sheet) -> frozenset[str]:
     """The claims that the facts themselves make."""
-    held = {claim for _, claim in _claims_in(sheet.text, words_of(sheet.text))}
+    held = {claim for _, claim in claims_in(sheet.text, words_of(sheet.text))}
     known = sheet.words | frozenset(name.casefold() for name, _ in sheet.facts.attributes)
     return frozenset(held | {claim for claim, kinds in _IMPLIED.items() if not known.isdisjoint(kinds)})
 
 
-def _claims_in(text: str, words: list[str]) -> Iterator[tuple[str, str]]:
+def claims_in(text: str, words: list[str]) -> Iterator[tuple[str, str]]:
     for start, word in enumerate(words):
         for length in range(_OPENERS.get(word, 0), 0, -1):
             spelling = " ".join(words[start : start + length])

@@ -11,6 +11,9 @@ from copydesk.settings import Rules
 _SENTENCE_END = re.compile(r"[.!?…。！？；\n][\"”’)\]）」]*\s*")
 _WORDS = re.compile(r"\d+(?:[.,/]\d+)*[a-z]*|[a-zà-öø-ÿ][a-z0-9à-öø-ÿ]*(?:'[a-z]+)?|[\u3400-\u9fff]")
 _CJK = re.compile(r"[\u3400-\u9fff]")
+BULLET = r"(?:[-–—*•·●▪]|\d{1,2}[.)](?=\s)|\d{1,2}、)"
+"""The mark at the beginning of a line of a list. "1.5 l" begins with a number, and no mark."""
+_BULLET = re.compile(rf"\s*{BULLET}\s*")
 
 
 STEM = 6
@@ -34,6 +37,19 @@ def _sentences(text: str) -> Iterator[str]:
         start = end.end()
     if sentence := text[start:].strip():
         yield sentence
+
+
+def beginnings(text: str) -> Iterator[str]:
+    """The text without its last sentence, without its last two, and so on to its first sentence alone.
+
+    >>> list(beginnings("It is red. It holds 2.5 l. And"))
+    ['It is red. It holds 2.5 l.', 'It is red.']
+    """
+    ends, end = [], 0
+    for sentence in _sentences(text):
+        end = text.index(sentence, end) + len(sentence)
+        ends.append(end)
+    yield from (text[:end] for end in reversed(ends[:-1]))
 
 
 def is_chinese(language: str) -> bool:
@@ -115,6 +131,23 @@ class Draft:
     def line(self) -> str:
         """The words in their order, each between blanks, to look phrases up in."""
         return f" {' '.join(self.words)} "
+
+    @property
+    def is_list(self) -> bool:
+        """Whether the rules ask for bullets."""
+        return self.rules.min_bullets is not None or self.rules.max_bullets is not None
+
+    @cached_property
+    def bullets(self) -> list[tuple[str, str]]:
+        """(mark, text) of every line that holds anything; "" for no mark."""
+        lines = [line.strip() for line in self.text.splitlines() if line.strip()]
+        marked = [(line, _BULLET.match(line)) for line in lines]
+        return [(found.group().strip(), line[found.end() :]) if found else ("", line) for line, found in marked]
+
+    @cached_property
+    def body(self) -> str:
+        """The text, of a list without its marks: "1." is no number that anybody says."""
+        return "\n".join(text for _, text in self.bullets) if self.is_list else self.text
 
     @cached_property
     def chinese(self) -> bool:

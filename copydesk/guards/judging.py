@@ -2,10 +2,13 @@
 
 import re
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 from copydesk.guards import (
+    channel,
     chat,
     claims,
+    coverage,
     harmful,
     ingredients,
     language,
@@ -13,6 +16,7 @@ from copydesk.guards import (
     law_ftc,
     numbers,
     shape,
+    shop_words,
     stock,
     wordlists,
 )
@@ -20,7 +24,7 @@ from copydesk.guards.draft import Draft
 from copydesk.model import Facts, Reason, Verdict, fingerprint
 from copydesk.settings import Rules
 
-RULES_VERSION = 3
+RULES_VERSION = 4
 """Raised whenever a guard would judge some text otherwise than before."""
 
 Rule = Callable[[Draft], Iterable[Reason]]
@@ -32,8 +36,13 @@ RULES: tuple[Rule, ...] = (
     chat.chat,
     shape.html,
     shape.length,
+    shape.one_line,
+    shape.bullets,
     language.language,
     shape.subject,
+    shop_words.required,
+    shop_words.forbidden,
+    coverage.must_say,
     numbers.numbers,
     claims.claims,
     claims.made_of,
@@ -43,6 +52,7 @@ RULES: tuple[Rule, ...] = (
     stock.stock,
     law_cn.law_cn,
     law_ftc.law_ftc,
+    channel.channel,
     harmful.harmful,
 )
 
@@ -57,18 +67,29 @@ def judge(
     Args:
         text: the copy, as `tidy` leaves it.
         facts: what may be said of the product.
-        rules: the numbers the guards go by.
+        rules: what the guards go by, and what is done about which reason.
         finished: False when the model was cut at its token limit.
         echoes: phrases of the prompt that must not turn up.
         voice: the shop's voice, which must not be recited.
     """
     draft = Draft(text, facts, rules, finished, echoes, voice)
-    return Verdict(tuple(reason for rule in RULES for reason in rule(draft)))
+    return Verdict(weighed((reason for rule in RULES for reason in rule(draft)), rules))
+
+
+def weighed(reasons: Iterable[Reason], rules: Rules) -> tuple[Reason, ...]:
+    """The reasons as the rules take them: refusing, marking, or left out, where the rules say so."""
+    if not rules.guards:
+        return tuple(reasons)
+    kept = [(reason, rules.guards.get(reason.code)) for reason in reasons]
+    return tuple(
+        replace(reason, warns=force == "warn") if force else reason for reason, force in kept if force != "off"
+    )
 
 
 def digest(rules: Rules) -> str:
     """Another value whenever a number of the rules, a word list or the guards change."""
-    return fingerprint({"version": RULES_VERSION, "words": wordlists.DIGEST, "rules": rules.model_dump()})
+    words = [wordlists.DIGEST, channel.DIGEST]
+    return fingerprint({"version": RULES_VERSION, "words": words, "rules": rules.model_dump()})
 
 
 def tidy(text: str) -> str:

@@ -11,7 +11,7 @@ from copydesk.model import Reason
 _OTHER_SCRIPT = re.compile(r"[\u0370-\u1fff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]+")
 _NOT_HAN = re.compile(r"[\u0370-\u1fff\u3040-\u30fa\u30fd-\u30ff\uac00-\ud7af]+")
 _LATIN = re.compile(r"[a-zß-ÿ]")
-_ACCENTED = re.compile(r"[^\W\d_]*[ß-ÿĀ-ž][^\W\d_]*", re.IGNORECASE)
+_ACCENTED = re.compile(r"[^\W\d_]*[À-ÖØ-öø-ž][^\W\d_]*")
 _ENGLISH, _FOREIGN, _LOANS = map(word_set, ("english", "foreign", "loans"))
 
 FOREIGN_NAME = 4

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
-from copydesk.guards import quantities
+from copydesk.guards import attribution, quantities
 from copydesk.guards.draft import Draft, Sheet
 from copydesk.guards.quantities import Measure, Numbers, Quantity
 from copydesk.guards.units import UNITS
@@ -51,7 +51,7 @@ def numbers(draft: Draft) -> Iterator[Reason]:
     if mismeasured:
         span = mismeasured.group()
         yield Reason("facts.numbers", f'says "{span}", but a size is no weight and a weight no size', span)
-    said = quantities.read(draft.text)
+    said = quantities.read(draft.body)
     if not said.groups and not said.models:
         return
     known = known_numbers(draft.sheet)
@@ -65,6 +65,9 @@ def numbers(draft: Draft) -> Iterator[Reason]:
             group[0].unit, group[0].borrowed = unit, True
         unit = group[-1].unit
         yield from _judge_group(group, known)
+        if len(group) == 1 and (holder := attribution.misplaced(group[0], draft.sheet)):
+            span = group[0].span
+            yield Reason("facts.numbers", f'speaks of "{span}" as of something else than "{holder}"', span)
     yield from _listed_twice(said)
 
 

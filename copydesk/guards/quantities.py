@@ -20,13 +20,14 @@ class Quantity:
         value: the bare number.
         unit: the spelling of its unit, "" for none.
         borrowed: the unit was taken from a later number of the same list ("1, 2.5 and 5 litres").
-        after: the next few characters of the text, in lower case.
+        before, after: the few characters of the text beside it, in lower case.
     """
 
     span: str
     value: float
     unit: str
     borrowed: bool = field(default=False)
+    before: str = field(default="")
     after: str = field(default="")
 
     def readings(self) -> Iterator[Measure]:
@@ -62,8 +63,8 @@ _UNDER_HUNDRED = {word: number for number, word in enumerate((*_ONES, *_TEENS), 
 _SCALES = {"hundred": 100, "thousand": 1000, "million": 1_000_000, "dozen": 12}
 _WORD = "|".join(sorted([*_UNDER_HUNDRED, *_SCALES], key=len, reverse=True))
 _SHARES = {"quarter": 0.25, "quarters": 0.25, "third": 1 / 3, "thirds": 1 / 3}
-_AFTER = 24
-"""Characters in which the noun that a number counts is looked for."""
+_BESIDE = 24
+"""Characters in which the noun that a number counts, or is the measure of, is looked for."""
 
 _ZH_DIGITS = dict(zip("零〇一二两三四五六七八九", (0, 0, 1, 2, 2, 3, 4, 5, 6, 7, 8, 9), strict=True))
 _ZH_SCALES = {"十": 10, "百": 100, "千": 1000, "万": 10_000}
@@ -125,7 +126,8 @@ def read(text: str) -> Numbers:
         if isinstance(quantity, str):
             numbers.models.append(quantity)
             continue
-        quantity.after = plain[found.end() : found.end() + _AFTER]
+        quantity.before = plain[max(0, found.start() - _BESIDE) : found.start()]
+        quantity.after = plain[found.end() : found.end() + _BESIDE]
         joint = _JOINT.fullmatch(plain, end, found.start()) if chain else None
         if chain and joint is None:
             _close(chain, numbers)

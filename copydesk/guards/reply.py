@@ -2,8 +2,19 @@
 
 from collections.abc import Callable, Collection, Iterable
 
-from copydesk.guards import claims, numbers, reply_acts, reply_bans, reply_fit, reply_pii, reply_trust, shape, wordlists
-from copydesk.guards.judging import RULES_VERSION
+from copydesk.guards import (
+    claims,
+    numbers,
+    reply_acts,
+    reply_bans,
+    reply_fit,
+    reply_pii,
+    reply_trust,
+    shape,
+    shop_words,
+    wordlists,
+)
+from copydesk.guards.judging import RULES_VERSION, weighed
 from copydesk.guards.reply_draft import Reply, ReviewFacts, reply_of
 from copydesk.guards.reply_fit import opening_of
 from copydesk.model import Reason, Verdict, fingerprint
@@ -24,6 +35,12 @@ def finished(reply: Reply) -> Iterable[Reason]:
     yield from shape.html(reply.draft)
 
 
+def worded(reply: Reply) -> Iterable[Reason]:
+    """With the words that the shop requires and none that it forbids."""
+    yield from shop_words.required(reply.draft)
+    yield from shop_words.forbidden(reply.draft)
+
+
 def known(reply: Reply) -> Iterable[Reason]:
     """No number and no material, certificate or effect that neither the product's facts nor the review hold."""
     # "One cup at a time" counts nothing.
@@ -33,6 +50,7 @@ def known(reply: Reply) -> Iterable[Reason]:
 
 RULES: tuple[Callable[[Reply], Iterable[Reason]], ...] = (
     finished,
+    worded,
     reply_fit.length,
     reply_fit.language,
     reply_fit.opening,
@@ -64,13 +82,13 @@ def judge_reply(
     Args:
         text: the whole reply, from its opening to its sign-off.
         review: the review it answers.
-        rules: the numbers the guards go by; of the lengths only the longest.
+        rules: the numbers the guards go by; of the lengths only the longest count, and of the words all.
         finished: False when the model was cut at its token limit.
         echoes: phrases of the prompt that must not turn up.
         recent_openings: how the shop's last replies began, as `opening_of` gives it.
     """
     reply = reply_of(text, review, rules, finished, echoes, recent_openings)
-    return Verdict(tuple(reason for rule in RULES for reason in rule(reply)))
+    return Verdict(weighed((reason for rule in RULES for reason in rule(reply)), rules))
 
 
 def digest_replies(rules: Rules) -> str:

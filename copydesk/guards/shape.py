@@ -13,6 +13,8 @@ from copydesk.guards.wordlists import word_set
 from copydesk.model import Reason
 
 _ENDS = re.compile(r"[.!?。！？…][\"”’'）)」』]*$")
+_TAIL = re.compile(r"(?:\s*(?:#\w+|[\U0001f000-\U0001faff\u2600-\u27bf\ufe0f\u200d]))+$")
+"""Hashtags and emoji, which other guards judge, after the last sentence."""
 _TAG = re.compile(r"</?[a-zA-Z][^<>]*>|<!--|&(?:[a-zA-Z]{2,8}|#\d{1,6});")
 
 _MAKERS = frozenset({"brand", "company", "brewery", "manufacturer", "boutique", "shop"})
@@ -43,12 +45,13 @@ _GLUE = word_set("glue")
 
 
 def finished(draft: Draft) -> Iterator[Reason]:
-    """The text ends, and with a full sentence."""
+    """The text ends, and with a full sentence; a title and the lines of a list need no full stop."""
+    open_ended = draft.rules.one_line or draft.is_list
     if not draft.text.strip():
         yield Reason("shape.finished", "there is no text")
     elif not draft.finished:
-        yield Reason("shape.finished", "was cut off at the model's token limit", draft.text[-30:])
-    elif not _ENDS.search(draft.text):
+        yield Reason("shape.finished", "breaks off: it grew longer than the model may write", draft.text[-30:])
+    elif not (open_ended or _ENDS.search(draft.text) or _ENDS.search(_TAIL.sub("", draft.text))):
         yield Reason("shape.finished", "the last sentence is not finished", draft.sentences[-1][-60:])
 
 
@@ -58,7 +61,7 @@ def leaked(draft: Draft) -> Iterator[Reason]:
     text = f" {said} "
     for phrase, words in _phrases(draft.echoes):
         if words in text and words not in draft.sheet.line and words.strip() not in draft.sheet.words:
-            yield Reason("shape.finished", f'repeats "{phrase}" from the instructions', phrase)
+            yield Reason("shape.finished", f'repeats "{phrase}" from the instructions to the model', phrase)
             return
     for words in _voice_runs(draft.voice):
         if words in text and words not in draft.sheet.line:
@@ -145,7 +148,7 @@ def html(draft: Draft) -> Iterator[Reason]:
 
 
 def length(draft: Draft) -> Iterator[Reason]:
-    """Within the shop's limits: words, or in Chinese characters."""
+    """Within the shop's limits: words, or in Chinese characters; and all that a channel counts, where it limits it."""
     rules = draft.rules
     low, high, unit = (
         (rules.min_chars_zh, rules.max_chars_zh, "characters")
@@ -156,6 +159,36 @@ def length(draft: Draft) -> Iterator[Reason]:
         yield Reason("shape.length", f"has {draft.size} {unit}, at least {low} are wanted")
     elif draft.size > high:
         yield Reason("shape.length", f"has {draft.size} {unit}, at most {high} are wanted")
+    most = rules.max_characters
+    if most is not None and len(draft.text) > most:
+        message = f"has {len(draft.text)} characters with blanks and marks, at most {most} fit"
+        yield Reason("shape.length", message, draft.text[most:])
+
+
+def one_line(draft: Draft) -> Iterator[Reason]:
+    """A title is one line."""
+    if draft.rules.one_line and "\n" in draft.text:
+        yield Reason("shape.finished", "is more than one line", draft.text.partition("\n")[2])
+
+
+def bullets(draft: Draft) -> Iterator[Reason]:
+    """A list has the number of bullets that is wanted, one to a line, all of them marked or none, none too long."""
+    if not draft.is_list:
+        return
+    rules, count = draft.rules, len(draft.bullets)
+    if rules.min_bullets is not None and count < rules.min_bullets:
+        yield Reason("shape.bullets", f"has {count} bullets, at least {rules.min_bullets} are wanted")
+    elif rules.max_bullets is not None and count > rules.max_bullets:
+        yield Reason("shape.bullets", f"has {count} bullets, at most {rules.max_bullets} are wanted")
+    unmarked = [text for mark, text in draft.bullets if not mark]
+    if 0 < len(unmarked) < count:
+        yield Reason("shape.bullets", "a line of the list has no mark, and the others do", unmarked[0])
+    for _, text in draft.bullets:
+        if not text:
+            yield Reason("shape.bullets", "a bullet of the list is empty")
+        elif rules.max_bullet_characters is not None and len(text) > rules.max_bullet_characters:
+            message = f"a bullet has {len(text)} characters, at most {rules.max_bullet_characters} fit"
+            yield Reason("shape.length", message, text)
 
 
 def subject(draft: Draft) -> Iterator[Reason]:

@@ -1,32 +1,44 @@
-"""What every job shares whose texts are judged: a refused one is asked for again, and the best is kept for a person."""
+"""What every job shares whose texts are judged: the best of an ask is taken, else it asks again and keeps the best."""
 
 from abc import abstractmethod
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from copydesk import guards
 from copydesk.engine.base import Completion, Finish, Message, Request
-from copydesk.jobs import chunks
+from copydesk.jobs import chunks, ranking
 from copydesk.jobs.chunks import Next
-from copydesk.model import Lane, Reason, Status, Verdict
-from copydesk.prompts import Prompt
+from copydesk.jobs.ranking import Candidate, Neighbours
+from copydesk.jobs.recipes import Recipe
+from copydesk.model import Facts, Lane, Reason, Status
+from copydesk.prompts import Prompt, again
 from copydesk.settings import Sampling
 from copydesk.store import drafts
 
 ASK_AGAIN_TEMPERATURE, ASK_AGAIN_TOP_P = 0.8, 0.9
 """How a refused text is asked for again where the settings do not say how to sample."""
 
+STUB_FROM_ASK = 3
+"""The ask from which on a single sentence that is left of an answer will do; before, a fuller text is hoped for."""
+
 
 @dataclass(slots=True)
 class Judged(chunks.Item):
-    """One text on its way: what was asked last, and the best that came back so far."""
+    """One text on its way: what was asked last, and the best that came back so far.
+
+    Candidates are ranked by `facts`, what may be said, and by `neighbours`, the texts of the chunk that were taken.
+    """
 
     model: str
-    first_sampling: Sampling
-    max_asks: int
+    recipe: Recipe
+    facts: Facts
+    neighbours: Neighbours
+    cut_back: bool = field(default=False, kw_only=True)  # to the sentences before a refused end
+    resampled: int = field(default=0, kw_only=True)  # how often it was written before
     prompt: Prompt = field(init=False)
     sampling: Sampling = field(init=False)
-    text: str = field(default="", init=False)
-    reasons: tuple[Reason, ...] = field(default=(), init=False)
-    text_sampling: Sampling | None = field(default=None, init=False)
+    of_this_ask: list[Candidate] = field(default_factory=list, init=False)
+    kept: Candidate | None = field(default=None, init=False)
+    refused_for: tuple[Reason, ...] = field(default=(), init=False)
 
     @abstractmethod
     def prompt_of_ask(self) -> Prompt:
@@ -38,49 +50,74 @@ class Judged(chunks.Item):
 
     def request(self, name: str, lane: Lane) -> Request:
         self.prompt = self.prompt_of_ask()
-        self.sampling = sampling_for(self.first_sampling, self.asks)
+        if names_reasons(self.recipe.name_reasons, self.asks):
+            self.prompt = again(self.prompt, self.refused_for, self.facts.language)
+        self.sampling = sampling_for(self.recipe.sampling, self.resampled * self.recipe.max_asks + self.asks)
         turns = tuple(Message(role, content) for role, content in self.prompt.turns)
         return Request(name, turns, self.prompt.plain, self.sampling, self.candidates, lane)
 
     def judge(self, completion: Completion) -> drafts.Outcome | Next:
-        text, reasons = self._verdict(completion)
-        if Verdict(reasons).passed:
-            return self._outcome(Status.READY, text, reasons, self.sampling)
-        self._remember_if_better(text, reasons)
+        self.of_this_ask.append(self._candidate(completion))
         if self.awaits_more:
             return Next.WAIT
-        if self.asks < self.max_asks:
+        best = ranking.best(self.of_this_ask, self.facts, self.neighbours)
+        self.of_this_ask.clear()
+        self.refused_for = best.reasons if best.text else ()
+        self.kept = ranking.best([self.kept, best], self.facts, self.neighbours) if self.kept else best
+        if self.kept.passed and not self._hopes_for_more(self.kept):
+            return self._taken(self.kept)
+        if self.asks < self.recipe.max_asks:
             return Next.ASK
-        status = Status.HELD if self.text else Status.FAILED
-        return self._outcome(status, self.text, self.reasons, self.text_sampling or self.sampling)
+        return self._outcome(Status.HELD if self.kept.text else Status.FAILED, self.kept)
 
-    def _verdict(self, completion: Completion) -> tuple[str, tuple[Reason, ...]]:
+    def _hopes_for_more(self, kept: Candidate) -> bool:
+        return kept.is_stub and self.asks < min(STUB_FROM_ASK, self.recipe.max_asks)
+
+    def _candidate(self, completion: Completion) -> Candidate:
         if completion.finish is Finish.FAILED:
-            return "", (chunks.engine_failed(completion),)
-        return self.judged(completion.text, finished=completion.finish is Finish.STOP)
+            return Candidate("", (chunks.engine_failed(completion),), self.sampling, self.prompt.version)
+        whole = self._judged(completion.text, finished=completion.finish is Finish.STOP)
+        if whole.passed or not self.cut_back:
+            return whole
+        return self._cut_back(whole)
 
-    def _remember_if_better(self, text: str, reasons: tuple[Reason, ...]) -> None:
-        """Keeps, for the person who will look at it, the text that breaks the fewest rules; any text beats none."""
-        if not self.reasons or _weight(self.text, self.reasons) > _weight(text, reasons):
-            self.text, self.reasons, self.text_sampling = text, reasons, self.sampling
+    def _judged(self, said: str, *, finished: bool) -> Candidate:
+        text, reasons = self.judged(said, finished=finished)
+        return Candidate(text, reasons, self.sampling, self.prompt.version)
 
-    def _outcome(self, status: Status, text: str, reasons: tuple[Reason, ...], sampling: Sampling) -> drafts.Outcome:
+    def _cut_back(self, whole: Candidate) -> Candidate:
+        """The longest beginning, in whole sentences, that passes; where none does, the best of them all."""
+        tried = [whole]
+        beginnings = list(guards.beginnings(whole.text))
+        for left, beginning in zip(range(len(beginnings), 0, -1), beginnings, strict=True):
+            tried.append(replace(self._judged(beginning, finished=True), is_stub=left == 1))
+            if tried[-1].passed:
+                return tried[-1]
+        return ranking.best(tried, self.facts, self.neighbours)
+
+    def _taken(self, best: Candidate) -> drafts.Outcome:
+        if self.candidates > 1:  # else nothing is ever chosen
+            self.neighbours.take(best.text, self.facts)
+        return self._outcome(Status.READY, best)
+
+    def _outcome(self, status: Status, chosen: Candidate) -> drafts.Outcome:
         return drafts.Outcome(
             draft=self.draft,
             status=status,
-            text=text,
-            reasons=reasons,
+            text=chosen.text,
+            reasons=chosen.reasons,
             asks=self.asks,
             model=self.model,
-            prompt=self.prompt.version,
-            sampling=sampling.model_dump(),
+            prompt=chosen.prompt,
+            sampling=chosen.sampling.model_dump(),
             prompt_tokens=self.prompt_tokens,
             completion_tokens=self.completion_tokens,
         )
 
 
-def _weight(text: str, reasons: tuple[Reason, ...]) -> tuple[bool, int, int]:
-    return not text, sum(not reason.warns for reason in reasons), len(reasons)
+def names_reasons(how: str, asks_before: int) -> bool:
+    """Does this ask say what was wrong with the last answer? `how` as in Settings.name_reasons."""
+    return asks_before > 0 and (how == "always" or (how == "alternate" and asks_before % 2 == 1))
 
 
 def sampling_for(base: Sampling, asks_before: int) -> Sampling:

@@ -57,6 +57,7 @@ def test_what_the_facts_do_not_say_is_refused(text: str, span: str) -> None:
     [
         (("Material", "Cotton"), "A shirt made of the finest cotton."),
         (("Material", "18/8 stainless steel"), "A shirt made of 18/8 stainless steel."),
+        (("Feature", "Cut from one piece"), "A shirt cut from one piece and easy to wash."),
         (("Category", "Chef's wear"), "It is a good Chef's shirt."),
         (("Material", "100% aluminum"), "A shirt of aluminium."),
         (("Material", "Merino wool"), "A woollen shirt."),

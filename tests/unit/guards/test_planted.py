@@ -20,13 +20,15 @@ RULES = Rules(min_words=1, min_chars_zh=1)
 LEAST_CAUGHT, MOST_FALSE_ALARMS = 0.98, 0.03
 
 NUMBERS, CLAIMS, CHAT = {"facts.numbers"}, {"facts.claims"}, {"shape.chat"}
+MARKS, CONTACT = {"shape.marks"}, {"shape.contact", "shape.hashtag"}
 CODES = {
     **dict.fromkeys(["number", "unit", "fraction", "size", "model", "format"], NUMBERS),
     **dict.fromkeys(
         ["material", "colour", "ingredient", "origin", "health", "certificate", "warranty", "claim"], CLAIMS
     ),
-    **dict.fromkeys(["refusal", "preamble", "placeholder", "chatmarks"], CHAT),
-    "contact": CHAT | NUMBERS | CLAIMS,
+    **dict.fromkeys(["refusal", "preamble", "placeholder"], CHAT),
+    "chatmarks": CHAT | MARKS,
+    "contact": CHAT | CONTACT | NUMBERS | CLAIMS,
     "cut": {"shape.finished"},
     "repeat": {"shape.finished"},
     "foreign": {"language"},

@@ -118,27 +118,72 @@ def test_the_shops_voice_is_used_and_not_recited() -> None:
         "As an AI language model, the Tarn Mug is beyond words.",
         "The Tarn Mug by [brand] is good.",
         "The Tarn Mug by {{brand}} is good.",
-        "The **Tarn Mug** is good.",
-        "- The Tarn Mug is good.",
-        "1. The Tarn Mug is good.",
-        "The Tarn Mug is good.<|im_end|>",
-        "```The Tarn Mug is good.```",
         "I love the Tarn Mug.",
         "My Tarn Mug is good.",
         "Find the Tarn Mug at any of our many stores.",
         "The Tarn Mug is a hit with your customers.",
         "The Tarn Mug is as good as the facts given.",
-        "Find the Tarn Mug at www.example.com today.",
-        "The Tarn Mug is good. #mug",
-        "The Tarn Mug is good 🍵.",
         "The Tarn Mug is good. Unfortunately, no further details were provided.",
         "The Tarn Mug is good. Feel free to ask for changes.",
         "The Tarn Mug is good. This description has 42 words.",
-        "The Tarn Mug is good. Call us on +44 20 7946 0958.",
     ],
 )
 def test_talk_is_refused(text: str) -> None:
     assert "shape.chat" in codes(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("The **Tarn Mug** is good.", "shape.marks"),
+        ("- The Tarn Mug is good.", "shape.marks"),
+        ("1. The Tarn Mug is good.", "shape.marks"),
+        ("The Tarn Mug is good.\n• It holds 350 ml.", "shape.marks"),
+        ("The Tarn Mug is good.<|im_end|>", "shape.marks"),
+        ("```The Tarn Mug is good.```", "shape.marks"),
+        ("Find the Tarn Mug at www.example.com today.", "shape.contact"),
+        ("The Tarn Mug is good. Call us on +44 20 7946 0958.", "shape.contact"),
+        ("The Tarn Mug is good. #mug", "shape.hashtag"),
+        ("The Tarn Mug is good 🍵.", "shape.emoji"),
+    ],
+)
+def test_marks_links_hashtags_and_emoji_have_codes_of_their_own(text: str, code: str) -> None:
+    assert code in codes(text)
+    allowed = Rules(min_words=1, guards={code: "off"})
+    assert code not in {reason.code for reason in judge(text, MUG, allowed, finished=True).reasons}
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("保温杯很好用。\n1、容量500毫升。", "shape.marks"),
+        ("保温杯很好用。<|im_end|>", "shape.marks"),
+        ("保温杯很好用，加微信号：baowen123。", "shape.contact"),
+        ("保温杯很好用。 #保温杯", "shape.hashtag"),
+        ("保温杯很好用☕。", "shape.emoji"),
+    ],
+)
+def test_the_same_in_chinese(text: str, code: str) -> None:
+    assert code in codes(text, CUP)
+
+
+def test_a_guard_that_is_off_hides_none_after_it() -> None:
+    text = "The **Tarn Mug** by [brand] is good."
+    assert "shape.chat" in {
+        reason.code
+        for reason in judge(text, MUG, Rules(min_words=1, guards={"shape.marks": "off"}), finished=True).reasons
+    }
+
+
+def test_a_post_may_end_with_hashtags_where_the_shop_wants_them() -> None:
+    rules = Rules(min_words=1, guards={"shape.hashtag": "off", "shape.emoji": "off"})
+    assert judge("Meet the Tarn Mug ☕! It holds 350 ml. ❤️ #TarnMug #tea", MUG, rules, finished=True).reasons == ()
+    assert not judge("Meet the Tarn Mug, which is a #mug", MUG, rules, finished=True).passed
+
+
+def test_an_emoji_makes_no_english_sentence_foreign() -> None:
+    rules = Rules(min_words=1, guards={"shape.emoji": "off"})
+    assert judge("Tarn Mug, calm in rain 😀.", MUG, rules, finished=True).passed
 
 
 @pytest.mark.parametrize(
@@ -150,7 +195,6 @@ def test_talk_is_refused(text: str) -> None:
         "作为一个人工智能，我觉得保温杯很好。",
         "名称：保温杯，很好用。",
         "【品牌】保温杯很好用。",
-        "保温杯很好用。<|im_end|>",
         "没问题，请看下面的文案：保温杯很好用。",
         "保温杯很好用。希望这段文案对您有所帮助。",
         "保温杯很好用。欢迎来到XXX旗舰店。",

@@ -1,0 +1,70 @@
+"""What a translation owes its text: the same numbers and materials (facts.coverage), and another language."""
+
+from collections.abc import Iterator
+
+from copydesk.guards import quantities
+from copydesk.guards.claims import CLAIMS, claims_in
+from copydesk.guards.draft import is_chinese, words_of
+from copydesk.guards.judging import weighed
+from copydesk.model import Reason
+from copydesk.settings import Rules
+
+_WRITTEN = frozenset(claim for spelling, claim in CLAIMS.items() if spelling.isascii())
+_WRITTEN_ZH = frozenset(claim for spelling, claim in CLAIMS.items() if not spelling.isascii())
+"""Claims that the word lists know the English, or the Chinese, words of."""
+
+
+COPIED, COPIED_ZH = 6, 12
+"""Words, or Chinese characters, of a text in a row that its translation does not hold: names are shorter."""
+
+
+def left_out(source: str, text: str, language: str, rules: Rules) -> tuple[Reason, ...]:
+    """What a text says and its translation does not: numbers in figures, materials, colours, promises, whole sentences.
+
+    Args:
+        source: the text that was translated; "" for copy that is no translation.
+        text: the translation.
+        language: the translation's.
+        rules: what is done about it.
+    """
+    if not source:
+        return ()
+    return weighed(
+        [*_untranslated(source, text, language), *_numbers(source, text), *_claims(source, text, language)], rules
+    )
+
+
+def _untranslated(source: str, text: str, language: str) -> Iterator[Reason]:
+    """The guard of languages lets pass what stands in the facts, and the text to translate is among them."""
+    length, joint = (COPIED, " ") if is_chinese(language) else (COPIED_ZH, "")
+    before, after = words_of(source), words_of(text)
+    runs = {tuple(before[place : place + length]) for place in range(len(before) - length + 1)}
+    for place in range(len(after) - length + 1):
+        if (run := tuple(after[place : place + length])) in runs:
+            span = joint.join(run)
+            yield Reason("language", f'leaves a part of the text untranslated: "{span}"', span)
+            return
+
+
+def spelled(text: str) -> str:
+    """Every spelling, in both languages, of the materials, colours and promises that a text names."""
+    claims = {claim for _, claim in claims_in(text, words_of(text))}
+    return ", ".join(spelling for spelling, claim in CLAIMS.items() if claim in claims)
+
+
+def _numbers(source: str, text: str) -> Iterator[Reason]:
+    said = {reading for group in quantities.read(text).groups for one in group for reading in one.readings()}
+    for group in quantities.read(source).groups:
+        for quantity in group:
+            in_figures = any(character.isdigit() for character in quantity.span)
+            if in_figures and said.isdisjoint(quantity.readings()):
+                message = f'leaves out "{quantity.span}", which the text to translate says'
+                yield Reason("facts.coverage", message, quantity.span)
+
+
+def _claims(source: str, text: str, language: str) -> Iterator[Reason]:
+    known = _WRITTEN_ZH if is_chinese(language) else _WRITTEN
+    said = {claim for _, claim in claims_in(text, words_of(text))}
+    for spelling, claim in claims_in(source, words_of(source)):
+        if claim in known and claim not in said:
+            yield Reason("facts.coverage", f'leaves out "{spelling}", which the text to translate says', spelling)
