@@ -149,5 +149,10 @@ class Shops:
         marker = marker or ("slow" if number % SLOW_ONE_IN == 0 else "")
         colour = COLOURS[(number + self._edits.get(sku, 0)) % len(COLOURS)]
         attributes = {"Colour": colour, "Material": "oak", **({"Note": f"[[scripted:{marker}]]"} if marker else {})}
-        title = f"Plain Stool {'abcdefghijklmnopqrstuvwxyz'[number % 26]}"
+        title = f"Plain Stool {_letters(sku)}"
         return {"sku": sku, "title": title, "attributes": attributes, "description": f"About {sku}.", "locale": "en"}
+
+
+def _letters(sku: str) -> str:
+    """A name of its own for each product, or their texts would be near-duplicates; without a number to get wrong."""
+    return "".join("abcdefghij"[int(one)] if one.isdecimal() else "x" for one in sku if not one.isalpha())

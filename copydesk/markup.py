@@ -17,6 +17,8 @@ _BREAKS = (
     (re.compile(r"<[^<>]*>"), "\n\n"),
 )
 
+_BULLET = re.compile(r"\s*[-*•·]\s+(\S.*)")
+
 
 def to_plain(markup: str) -> str:
     """Readable text: a blank line between paragraphs, a line for each list item; scripts and styles are dropped."""
@@ -30,6 +32,19 @@ def to_plain(markup: str) -> str:
 
 
 def to_html(text: str) -> str:
-    """Escaped `<p>` paragraphs, one for each block apart by blank lines; single line breaks become `<br>`."""
+    """Escaped `<p>` paragraphs, one for each block apart by blank lines; single line breaks become `<br>`.
+
+    A block of which every line begins with a bullet becomes a list.
+    """
     blocks = (block.strip() for block in re.split(r"\n[^\S\n]*\n", text.replace("\r\n", "\n")))
-    return "\n".join(f"<p>{html.escape(block, quote=False)}</p>".replace("\n", "<br>\n") for block in blocks if block)
+    return "\n".join(_list(block) or _paragraph(block) for block in blocks if block)
+
+
+def _paragraph(block: str) -> str:
+    return f"<p>{html.escape(block, quote=False)}</p>".replace("\n", "<br>\n")
+
+
+def _list(block: str) -> str:
+    items = [_BULLET.fullmatch(line) for line in block.split("\n")]
+    texts = [html.escape(item[1], quote=False) for item in items if item]
+    return "\n".join(["<ul>", *(f"<li>{text}</li>" for text in texts), "</ul>"]) if len(texts) == len(items) else ""

@@ -9,8 +9,27 @@ from enum import StrEnum
 from typing import Any
 
 DESCRIPTION, BATCH, REPLY, SENTIMENT = "description", "batch", "reply", "sentiment"
-"""The kinds of work, stored with every run and draft. Descriptions become live texts, a batch goes to a file, replies
-go to the platform, and a sentiment stays with its review."""
+"""Kinds of work, stored with every run and draft. Copy (descriptions, and whatever else there is a prompt for) becomes
+live texts, a batch goes to a file, replies go to the platform, and a sentiment stays with its review."""
+
+DUPLICATE = "duplicate"
+"""The reason code of a text that is nearly another product's."""
+
+NO_COPY = (BATCH, REPLY, SENTIMENT)
+"""The kinds of work that are not copy about a product."""
+
+TRANSLATION_MARK = "-"
+"""Stands in the name of a kind that puts live descriptions into another language, before the language, and in no other:
+each language has texts of its own (`translation-zh`, `translation-de`)."""
+
+
+def translating(kind: str, language: str) -> str:
+    """The kind of copy that a translation into a language is stored as.
+
+    >>> translating("translation", "zh")
+    'translation-zh'
+    """
+    return f"{kind}{TRANSLATION_MARK}{language}"
 
 
 class Lane(StrEnum):
@@ -42,14 +61,16 @@ LEGAL_MOVES: Mapping[Status, frozenset[Status]] = {
     Status.WRITING: frozenset(
         {Status.PENDING, Status.READY, Status.HELD, Status.FAILED, Status.STALE, Status.CANCELLED}
     ),
-    Status.READY: frozenset({Status.APPROVED, Status.REJECTED, Status.STALE}),
+    # Written once more, or held, where its run finds that it is nearly another product's text.
+    Status.READY: frozenset({Status.APPROVED, Status.REJECTED, Status.STALE, Status.PENDING, Status.HELD}),
     Status.HELD: frozenset({Status.APPROVED, Status.REJECTED, Status.STALE}),
     Status.FAILED: frozenset({Status.PENDING}),  # by `copydesk redrive`, as the cancelled ones
     Status.STALE: frozenset(),
-    Status.APPROVED: frozenset({Status.PUBLISHED, Status.REJECTED, Status.STALE}),
-    Status.REJECTED: frozenset({Status.APPROVED}),
+    # Ready again where two persons have to say yes, and one of them rewords it or thinks again.
+    Status.APPROVED: frozenset({Status.PUBLISHED, Status.READY, Status.REJECTED, Status.STALE}),
+    Status.REJECTED: frozenset({Status.APPROVED, Status.READY}),
     Status.PUBLISHED: frozenset({Status.UNDONE}),
-    Status.UNDONE: frozenset(),
+    Status.UNDONE: frozenset({Status.PUBLISHED}),  # by `copydesk undo --to`
     Status.IGNORED: frozenset({Status.APPROVED, Status.STALE}),
     Status.CANCELLED: frozenset({Status.PENDING}),
 }
@@ -63,6 +84,11 @@ class TextFormat(StrEnum):
 
     HTML = "html"
     PLAIN = "plain"
+
+
+def stored_as(kind: str, description: TextFormat) -> TextFormat:
+    """A translation is stored as the shop stores descriptions; every other kind of copy is plain text."""
+    return description if kind == DESCRIPTION or TRANSLATION_MARK in kind else TextFormat.PLAIN
 
 
 class Dialect(StrEnum):
@@ -143,7 +169,11 @@ class Product:
 
 @dataclass(frozen=True, slots=True)
 class LiveText:
-    """A product's text as the shop shows it now; `source` and `dialect` (None when unknown) as they were imported."""
+    """A product's text as the shop shows it now; `source` and `dialect` (None when unknown) as they were imported.
+
+    `draft` is the one it came from, if any, and `model_text` what the model wrote where a person edited that.
+    `beside` holds texts of other kinds, by kind, where they were asked for and there are any.
+    """
 
     sku: str
     text: str
@@ -152,6 +182,9 @@ class LiveText:
     dialect: Dialect | None
     source: Mapping[str, str]
     language: str
+    draft: int | None = None
+    model_text: str | None = None
+    beside: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,18 @@ import sys
 import typer
 
 from copydesk.errors import ConfigurationError, CopydeskError, IllegalMove, InputError
-from producer.commands import catalog, operating, reporting, review, reviews, serving, steering, writing
+from producer.commands import (
+    catalog,
+    evaluating,
+    operating,
+    reporting,
+    review,
+    reviews,
+    rules,
+    serving,
+    steering,
+    writing,
+)
 
 FAILED, MISUSED = 1, 2
 
@@ -18,7 +29,7 @@ app = typer.Typer(
     add_completion=False,
     help="Writes a shop's product copy: a producer asks, GPU workers write, guards judge, people approve.",
 )
-for commands in (catalog, writing, steering, review, reviews, reporting, serving, operating):
+for commands in (catalog, writing, steering, review, reviews, rules, reporting, evaluating, serving, operating):
     commands.add_to(app)
 
 

@@ -34,6 +34,8 @@ HELD_SHOWN, READY_SHOWN, FAILED_SHOWN = 200, 24, 20
 SHARED_SHOWN = 6
 """Openings, and phrases, in the report."""
 
+TWINS_SHOWN = 20
+
 TEXT_SHOWN, FACT_SHOWN = 3000, 300
 """Characters of one text, and of one fact or reason."""
 
@@ -115,6 +117,19 @@ class Bar:
 
 
 @dataclass(frozen=True, slots=True)
+class Twins:
+    """Texts that are, or were, nearly another product's: how many were written again, are held and only marked.
+
+    `shown` are the first of those that still are: the product's key, and whose text it is.
+    """
+
+    again: int
+    held: int
+    marked: int
+    shown: Sequence[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
 class Sums:
     """All texts of a run together, as far as they are still there.
 
@@ -126,6 +141,7 @@ class Sums:
     bars: Sequence[Bar]
     span_seconds: int
     variety: Variety
+    twins: Twins
 
     @property
     def refused(self) -> int:
@@ -137,9 +153,13 @@ def add_up(head: Head, texts: Iterator[reporting.Settled]) -> Sums:
     first, last = head.first_settled_at or head.created_at, head.last_settled_at or head.created_at
     span = span_of((last - first).total_seconds())
     outcomes, reasons, settled, ready = Counter[str](), Counter[str](), Counter[int](), Counter[int]()
-    ear = Ear()
+    ear, twins, shown = Ear(), Counter[str](), list[tuple[str, str]]()
     for one in texts:
         outcomes[one.outcome] += 1
+        twins["again"] += one.resampled > 0
+        if one.twin:
+            twins[one.outcome] += 1
+            shown += [(one.key, _short(one.twin))][: TWINS_SHOWN - len(shown)]
         if one.at is not None:
             place = min(int((one.at - first).total_seconds() // span), BARS - 1)  # it may go on while we look
             settled[place] += 1
@@ -150,7 +170,8 @@ def add_up(head: Head, texts: Iterator[reporting.Settled]) -> Sums:
             reasons.update({title_of(code) for code in one.codes})
     places = range(max(settled, default=-1) + 1)
     bars = [Bar(first + timedelta(seconds=span * place), settled[place], ready[place]) for place in places]
-    return Sums(outcomes, reasons.most_common(), bars, span, ear.variety(SHARED_SHOWN))
+    near = Twins(twins["again"], twins[Status.HELD], twins[Status.READY], shown)
+    return Sums(outcomes, reasons.most_common(), bars, span, ear.variety(SHARED_SHOWN), near)
 
 
 def span_of(seconds: float) -> int:

@@ -2,7 +2,7 @@
 
 import json
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,16 +12,18 @@ from rich import box
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from copydesk.engine.models import ModelListing
 from copydesk.jobs.descriptions import Estimate
 from copydesk.jobs.digest import Digest
 from copydesk.jobs.evaluation import Evaluation
-from copydesk.model import Polarity
-from copydesk.store.drafts import Draft
+from copydesk.model import Polarity, Status
+from copydesk.store.drafts import UNDECIDED, Draft, Said
 from copydesk.store.replies import Reply
 from copydesk.store.reviews import Forgotten
 from copydesk.store.runs import OUTCOMES, Budget, Detail, Planned, Run
+from copydesk.store.texts import Version
 from producer import watching
 from producer.batching import Written
 from producer.catalog import ExportReport
@@ -32,7 +34,10 @@ if TYPE_CHECKING:  # these know triage, whose word lists take a second that no o
     from producer.importing_reviews import Taken as TakenReviews
     from producer.measuring import Measured
 
-LISTED = ("id", "run", "shop", "sku", "kind", "language", "state", "text", "reasons", "attempt", "model", "prompt")
+LISTED = (
+    "id", "run", "shop", "sku", "kind", "language", "state", "text", "reasons", "attempt", "model", "prompt",
+    "first_approved_by",
+)  # fmt: skip
 
 REPLIES_LISTED = (
     "id", "review_id", "shop", "sku", "rating", "language", "route", "sentiment", "state", "text", "reasons",
@@ -50,6 +55,11 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], empty:
     for row in rows:
         table.add_row(*[escape(_printable(str(cell))) for cell in row])
     _console().print(table if table.row_count else empty)
+
+
+def print_lines(lines: Iterable[str]) -> None:
+    for line in lines:
+        _say(line)
 
 
 def show_import(taken: Taken, *, as_json: bool) -> None:
@@ -89,6 +99,8 @@ def show_export(written: ExportReport, file: Path, *, as_json: bool) -> None:
         _say(f"{written.neutralised} cells began like a spreadsheet formula and got a ' in front")
     if written.skipped:
         _say(f"{written.skipped} left out: their text is blank, and a blank cell would erase the shop's")
+    for kind, number in written.apart.items():
+        _say(f"{number} texts of the kind {kind} are not in it: `copydesk export products --kind {kind}` writes them")
 
 
 def show_estimate(expected: Estimate, budget: Budget, *, only: bool, as_json: bool) -> None:
@@ -174,6 +186,10 @@ def show_run(run: Run, detail: Detail, *, as_json: bool) -> None:
         _say(f"  last result: {_ago(detail.last_settled_at)}")
     if detail.lapsed:
         _say(f"  stuck: {detail.lapsed} drafts with a worker that stopped; the next sweep gives them to another")
+    if detail.resampled:
+        _say(f"  near-duplicates: {detail.resampled} texts were nearly another product's and written again")
+    if detail.is_being_compared:
+        _say("  its texts are being compared with those of the shop's other products; then it ends")
     if detail.reasons:
         _say(f"  refused for: {_counts(detail.reasons)}")
 
@@ -190,32 +206,99 @@ def show_drafts(found: Sequence[Draft], *, as_json: bool) -> None:
         print_json([{name: value for name, value in asdict(draft).items() if name in LISTED} for draft in found])
         return
     rows = [
-        (draft.id, draft.run, draft.sku, draft.state.value, ", ".join(reason.code for reason in draft.reasons),
+        (draft.id, draft.run, draft.sku, draft.kind, _waits(draft), ", ".join(reason.code for reason in draft.reasons),
          _shortened(draft.text)) for draft in found
     ]  # fmt: skip
-    print_table(("draft", "run", "sku", "state", "reasons", "text"), rows, "no such drafts")
+    print_table(("draft", "run", "sku", "kind", "state", "reasons", "text"), rows, "no such drafts")
 
 
-def show_draft(draft: Draft, live: str | None, *, as_json: bool) -> None:
+def _waits(draft: Draft) -> str:
+    """The state; and who said the first of two yeses, while the second is waited for."""
+    waits = draft.first_approved_by is not None and draft.state in UNDECIDED
+    return f"{draft.state.value} (yes: {draft.first_approved_by})" if waits else draft.state.value
+
+
+def show_said(said: Said, to: Status, *, as_json: bool) -> None:
+    """What came of a person's word on drafts."""
     if as_json:
-        print_json({**asdict(draft), "live": live})
+        print_json(
+            {to.value: said.decided, **{name: value for name, value in asdict(said).items() if name != "decided"}}
+        )
         return
-    _say(f"draft {draft.id} of {draft.sku} ({draft.shop}, run {draft.run}): {draft.state.value}")
-    if draft.decided_by:
-        _say(f"decided by {draft.decided_by}")
-    _say(
-        f"written by {draft.model or 'nobody'}, prompt {draft.prompt or '-'}, "
-        f"{draft.asks} asks, attempt {draft.attempt}"
-    )
-    _say(f"\n{draft.text or '(no text)'}\n")
-    for reason in draft.reasons:
-        _say(f"  {reason.code}{' (a remark)' if reason.warns else ''}: {reason.message}")
-    if draft.model_text is not None:
-        _say(f"before it was edited:\n{draft.model_text}\n")
-    _say("facts:")
-    for name, value in draft.facts.lines():
-        _say(f"  {name}: {value}")
-    _say(f"\nlive text:\n{live or '(none)'}")
+    _say(f"{said.decided} {to.value}")
+    if said.first:
+        _say(f"{said.first} have your yes now: a second person has to approve them")
+    if said.already:
+        _say(f"{said.already} had your yes before: a second person has to approve them")
+    if said.without_text:
+        _say(f"{said.without_text} left: they have no text; write one with `copydesk drafts edit`")
+
+
+def show_counted(counted: Mapping[tuple[str, Status], int], *, as_json: bool) -> None:
+    """How many drafts, by kind and state."""
+    if as_json:
+        print_json([{"kind": kind, "state": state, "drafts": number} for (kind, state), number in counted.items()])
+        return
+    rows = [(kind, state.value, number) for (kind, state), number in counted.items()]
+    print_table(("kind", "state", "drafts"), rows, "no such drafts wait for a decision")
+    if len(rows) > 1:
+        _say(f"{sum(counted.values())} drafts in all")
+
+
+def show_history(versions: Sequence[Version], *, as_json: bool) -> None:
+    """The texts that a product showed, the newest last."""
+    if as_json:
+        print_json([asdict(version) for version in versions])
+        return
+    rows = [
+        (f"{version.version}{' *' if version.is_current else ''}", f"{version.created_at:%Y-%m-%d %H:%M}",
+         version.author, _source(version), "yes" if version.by_person else "", _shortened(version.text))
+        for version in versions
+    ]  # fmt: skip
+    print_table(("version", "when", "who", "from", "by a person", "text"), rows, "no such text was ever shown")
+
+
+def _source(version: Version) -> str:
+    if version.draft is None:
+        return version.origin
+    of_run = f"draft {version.draft}, run {version.run}"
+    return of_run if version.origin == "draft" else f"{version.origin}: {of_run}"
+
+
+def show_difference(before: Version, after: Version, *, as_json: bool) -> None:
+    """What is gone from one version, [-so-], and new in the other, {+so+}."""
+    from producer.draftsheet import GONE, NEW, compared
+    from producer.htmlreport import clean, compare
+
+    old, new = clean(before.text), clean(after.text)
+    gone, came, change = compare(old, new)
+    if as_json:
+        cut_out = {
+            "removed": [old[one.start : one.stop] for one in gone],
+            "added": [new[one.start : one.stop] for one in came],
+        }
+        print_json({"before": asdict(before), "after": asdict(after), "change": change, **cut_out})
+        return
+    _say(f"version {before.version} and version {after.version}: {change}")
+    for sign, text, ranges, begin, end, style in (
+        ("-", old, gone, "[-", "-]", GONE),
+        ("+", new, came, "{+", "+}", NEW),
+    ):
+        line = Text(f"{sign} ").append_text(compared(text, ranges, begin, end, style))
+        _console().print(line if line.plain == _printable(line.plain) else Text(_printable(line.plain)), soft_wrap=True)
+
+
+def show_draft(draft: Draft, live: str | None, *, as_json: bool, engine: str = "", omit: Collection[str] = ()) -> None:
+    """One draft with all that is known of it; see `draftsheet.Sheet`."""
+    from producer.draftsheet import Sheet  # it brings a template engine, which no other command needs
+
+    sheet = Sheet(draft, live, engine, omit)
+    if as_json:
+        print_json(sheet.as_json())
+        return
+    for line in sheet.lines():
+        harmless = _printable(line.plain)
+        _console().print(line if line.plain == harmless else Text(harmless), soft_wrap=True)
 
 
 def show_replies(found: Sequence[Reply], *, as_json: bool) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from kombu.exceptions import OperationalError
 
 from copydesk.errors import CopydeskError
-from copydesk.model import BATCH, DESCRIPTION, REPLY, SENTIMENT
+from copydesk.model import BATCH, REPLY, SENTIMENT
 from copydesk.store import Database, runs
 from tasks.app import app
 from tasks.names import BATCH_CHUNK, CATALOG, DESCRIBE_CHUNK, REPLIES, REPLY_CHUNK, SENTIMENT_CHUNK
@@ -18,7 +18,8 @@ from tasks.names import BATCH_CHUNK, CATALOG, DESCRIBE_CHUNK, REPLIES, REPLY_CHU
 QUEUES = (REPLIES, CATALOG)
 """A run's lane is the name of the queue that its chunks are rung on; the first goes first."""
 
-TASK_OF_KIND = {DESCRIPTION: DESCRIBE_CHUNK, BATCH: BATCH_CHUNK, REPLY: REPLY_CHUNK, SENTIMENT: SENTIMENT_CHUNK}
+TASK_OF_KIND = {BATCH: BATCH_CHUNK, REPLY: REPLY_CHUNK, SENTIMENT: SENTIMENT_CHUNK}
+"""Of work that is no copy about products."""
 
 REPLIES_IN_BROKER = 64
 """Bells of chunks that somebody waits for; beside those of the catalog."""
@@ -56,7 +57,7 @@ def ring(database: Database, limit: int, room: int = 1) -> int:
         with _broker_errors(), app.producer_pool.acquire(block=True) as producer:
             for bell in bells:
                 app.send_task(
-                    TASK_OF_KIND[bell.kind],
+                    task_of(bell.kind),
                     queue=bell.lane,
                     kwargs={"run": bell.run, "chunk": bell.chunk, "shop": bell.shop},
                     task_id=f"run-{bell.run}.chunk-{bell.chunk}.ring-{bell.rings}",
@@ -68,6 +69,11 @@ def ring(database: Database, limit: int, room: int = 1) -> int:
             with database.write() as connection:
                 runs.unring(connection, bells[sent:])
     return sent
+
+
+def task_of(kind: str) -> str:
+    """The task that does a kind of work: one writes copy, whatever its kind."""
+    return TASK_OF_KIND.get(kind, DESCRIBE_CHUNK)
 
 
 class Relay:

@@ -2,6 +2,7 @@
 
 CATALOG, REPLIES, UPKEEP = "catalog", "replies", "upkeep"
 
+# Copy of every kind; there were only descriptions when it was named.
 DESCRIBE_CHUNK, BATCH_CHUNK = "copydesk.describe_chunk", "copydesk.batch_chunk"
 REPLY_CHUNK, SENTIMENT_CHUNK = "copydesk.reply_chunk", "copydesk.sentiment_chunk"
 SWEEP, CLEAN = "copydesk.sweep", "copydesk.clean"

@@ -34,7 +34,7 @@ def tell_flower(running: Task) -> Progress:
 
 @task(DESCRIBE_CHUNK)
 def describe_chunk(self: Task, *, run: int, chunk: int, shop: str) -> str:  # noqa: ARG001 - shop is for Flower's reader
-    """Write the descriptions of one chunk."""
+    """Write the copy of one chunk, of whatever kind."""
     return desk.current().describe_chunk(run, chunk, tell_flower(self))
 
 

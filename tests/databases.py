@@ -21,7 +21,7 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 
-from copydesk.model import Dialect, Facts, Lane, Product, Status, TextFormat
+from copydesk.model import DESCRIPTION, Dialect, Facts, Lane, Product, Status, TextFormat
 from copydesk.store import Database, drafts, products, runs, tables, texts
 
 PATIENCE_SECONDS = 30.0
@@ -189,7 +189,7 @@ class Ledger:
                 self.settle(*[outcome(one, status, text) for one in claimed], token="writer")
         with self.database.write() as connection:
             runs.close_chunks(connection)
-            runs.finalize(connection, run)
+        self.finalize(run)
 
     def chunks(self, run: int) -> list[int]:
         query = sa.select(tables.chunks.c.number).where(tables.chunks.c.run_id == run).order_by(tables.chunks.c.number)
@@ -204,23 +204,29 @@ class Ledger:
             drafts.approve_all(connection, planned.run, by="ann")
         return planned.run
 
-    def publish(self, run: int | None = None, render: texts.Render | None = None) -> texts.Published:
+    def publish(
+        self, run: int | None = None, render: texts.Render | None = None, kind: str = DESCRIPTION
+    ) -> texts.Published:
         with self.database.write() as connection:
             return texts.publish(
-                connection, self.shop_id, run, by="ann", render=render or (lambda text, text_format: text)
+                connection, self.shop_id, run, by="ann", render=render or (lambda text, text_format: text), kind=kind
             )
 
-    def undo(self, sku: str = "sku1") -> str:
+    def undo(self, sku: str = "sku1", **which: Any) -> str:
         with self.database.write() as connection:
-            return texts.undo(connection, self.shop_id, sku, by="ann")
+            return texts.undo(connection, self.shop_id, sku, by="ann", **which)
 
-    def live(self, sku: str = "sku1") -> str | None:
+    def live(self, sku: str = "sku1", kind: str = DESCRIPTION) -> str | None:
         with self.database.read() as connection:
-            return texts.current(connection, self.shop_id, sku)
+            return texts.current(connection, self.shop_id, sku, kind)
 
-    def decide(self, draft: int, to: Status, text: str | None = None) -> None:
+    def history(self, sku: str = "sku1", kind: str = DESCRIPTION) -> list[texts.Version]:
+        with self.database.read() as connection:
+            return texts.history(connection, self.shop_id, sku, kind)
+
+    def decide(self, draft: int, to: Status, text: str | None = None, by: str = "ann", **how: Any) -> Status:
         with self.database.write() as connection:
-            drafts.decide(connection, draft, to, by="ann", text=text)
+            return drafts.decide(connection, draft, to, by=by, text=text, **how)
 
     def drafts(self, **conditions: Any) -> list[drafts.Draft]:
         with self.database.read() as connection:
@@ -234,7 +240,9 @@ class Ledger:
             return runs.find(connection, run)
 
     def finalize(self, run: int) -> bool:
+        """Its texts count as compared, however alike they are."""
         with self.database.write() as connection:
+            take_for_compared(connection, run)
             return runs.finalize(connection, run)
 
     def return_expired(self, max_attempts: int = 3) -> tuple[int, int]:
@@ -258,6 +266,11 @@ class Ledger:
     def close_chunks(self, only: tuple[int, int] | None = None) -> int:
         with self.database.write() as connection:
             return runs.close_chunks(connection, only)
+
+
+def take_for_compared(connection: Any, run: int) -> None:
+    """For tests that are not about near-duplicates."""
+    connection.execute(sa.update(tables.runs).where(tables.runs.c.id == run).values(compared_at=tables.now()))
 
 
 def product(number: int = 1, colour: str = "red", description: str | None = None, **changes: Any) -> Product:

@@ -10,16 +10,18 @@ import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from enum import Enum
 from queue import Empty, SimpleQueue
 from typing import Any, Protocol, TypeVar
 
 from copydesk.engine.base import Completion, Engine, EngineClosed, Finish, Request
 from copydesk.errors import ConfigurationError, CopydeskError, StoreUnavailable
-from copydesk.jobs import retry, stopping
+from copydesk.jobs import comparing, retry, stopping
 from copydesk.model import Lane, Reason, Status, Telemetry
 from copydesk.settings import Settings
 from copydesk.store import Database, drafts, runs
+from copydesk.store import comparing as comparisons
 
 Progress = Callable[[str], None]
 """Told how a chunk goes, about once a second: "12/32 ok, 1 held, 0 failed | 85 tok/s, batch 41/48, wait 0.4 s"."""
@@ -74,7 +76,7 @@ class Next(Enum):
 
 @dataclass(slots=True)
 class Item(ABC):
-    """One draft on its way. The counters are kept by the loop: of asks, and of answers to the ask under way."""
+    """One draft on its way. The loop keeps the counters (of asks, and of answers to the ask under way) and the time."""
 
     draft: int
     candidates: int
@@ -82,6 +84,7 @@ class Item(ABC):
     answers: int = field(default=0, init=False)
     prompt_tokens: int = field(default=0, init=False)
     completion_tokens: int = field(default=0, init=False)
+    began_at: float = field(default=0.0, init=False)  # by time.monotonic()
 
     @property
     def awaits_more(self) -> bool:
@@ -279,10 +282,13 @@ class _Lease:
         )
 
     def end(self, tally: Tally, *, look_again_seconds: float, trouble: str = "") -> None:
-        """What was done is added to the chunk and its run, which end if they owe nothing more."""
+        """What was done is added to the chunk and its run, which end if they owe nothing more.
+
+        A run that owes only the comparison of its texts is compared here and now.
+        """
         run, chunk = self._place
 
-        def action(connection: Any) -> list[tuple[int, str]]:
+        def action(connection: Any) -> tuple[list[tuple[int, str]], datetime | None]:
             drafts.wait_for_next(connection, run, chunk, not_before_seconds=look_again_seconds)
             if tally.total:
                 runs.add_telemetry(connection, run, chunk, tally.telemetry)
@@ -290,10 +296,15 @@ class _Lease:
                 runs.note_trouble(connection, run, trouble)
             runs.close_chunks(connection, only=self._place)
             runs.finalize(connection, run)
-            return runs.over_budget(connection, run)
+            compare_until = comparisons.begin(connection, run, comparing.LEASE_SECONDS)
+            return runs.over_budget(connection, run), compare_until
 
-        for over, why in self._do(action):
+        over_budget, compare_until = self._do(action)
+        for over, why in over_budget:
             stopping.stop(self._database, over, why)
+        if compare_until is not None:
+            with contextlib.suppress(StoreUnavailable):  # then the sweep does
+                comparing.compare(self._database, run, compare_until)
 
 
 class _Meter:
@@ -390,6 +401,7 @@ class _Writing:
         requests = []
         for item in items:
             requests.append(replace(item.request(self._name(item), self.lane), alone=self.alone))
+            item.began_at = item.began_at or time.monotonic()
             item.asks += 1
             item.answers = 0
             self.items[self._name(item)] = item
@@ -451,7 +463,7 @@ class _Writing:
             self._ask([item])
         elif isinstance(made, drafts.Outcome):
             del self.items[completion.request_id]
-            self.outcomes.append(made)
+            self.outcomes.append(replace(made, seconds=time.monotonic() - item.began_at))
             if item.awaits_more:
                 self.engine.cancel([completion.request_id])
 

@@ -13,7 +13,8 @@ from copydesk.guards import ReviewFacts
 from copydesk.jobs import chunks, recipes
 from copydesk.jobs.chunks import Progress, Tally
 from copydesk.jobs.judging import Judged
-from copydesk.model import REPLY, Lane, Polarity, Reason, Status, fingerprint
+from copydesk.jobs.ranking import Neighbours
+from copydesk.model import REPLY, Facts, Lane, Polarity, Reason, Status, fingerprint
 from copydesk.settings import Settings
 from copydesk.store import Database, drafts, products, replies, runs
 
@@ -42,7 +43,10 @@ class Recipe(recipes.Recipe):
             model=settings.model,
             sampling=settings.sampling,
             max_asks=settings.max_asks,
-            rules=settings.rules,
+            name_reasons=settings.name_reasons,
+            rules={
+                language: recipes.rules_for(settings, shop, REPLY, language) for language in prompts.languages(REPLY)
+            },
             shop=shop,
             voice=own.voice,
             sign_off=own.replies.sign_off,
@@ -50,8 +54,9 @@ class Recipe(recipes.Recipe):
 
     def hash(self) -> str:
         """The fingerprint of the recipe, the prompts' texts and the guards."""
-        texts = [prompts.digest(REPLY, language) for language in sorted(prompts.languages(REPLY))]
-        return fingerprint([self.as_json(), texts, guards.digest_replies(self.rules)])
+        texts = [*(prompts.digest(REPLY, language) for language in sorted(prompts.languages(REPLY))), *self.told()]
+        rules = [guards.digest_replies(self.rules[language]) for language in sorted(self.rules)]
+        return fingerprint([self.as_json(), texts, rules])
 
 
 def plan(
@@ -121,11 +126,12 @@ class _Desk:
     model: str
     openings_before: Sequence[str]
     openings: dict[int, str] = field(default_factory=dict)
+    neighbours: Neighbours = field(default_factory=Neighbours)
 
     def read(self, claimed: replies.Claimed) -> "_Item | drafts.Outcome":
         if claimed.language in prompts.languages(REPLY):
-            recipe = self.recipe
-            return _Item(claimed.id, 1, self.model, recipe.sampling, recipe.max_asks, claimed, self)
+            facts = Facts("", language=claimed.language)  # a reply is no worse for leaving the product's out
+            return _Item(claimed.id, 1, self.model, self.recipe, facts, self.neighbours, claimed, self)
         reason = Reason("prompt.missing", "there is no prompt for the language of the review", claimed.language)
         return drafts.Outcome(claimed.id, Status.HELD, reasons=(reason,))
 
@@ -160,7 +166,7 @@ class _Item(Judged):
             polarity=review.sentiment,
             rating=review.rating,
             facts=review.facts,
-            voice=recipe.voice,
+            voice=recipe.voice_in(review.language),
             opening=self.desk.opening(review, tone, number),
             closing=prompts.closing(review.language, tone, number),
             sign_off=recipe.sign_off,
@@ -177,9 +183,9 @@ class _Item(Judged):
         verdict = guards.judge_reply(
             text,
             about,
-            recipe.rules,
+            recipe.rules_in(review.language),
             finished=finished,
-            echoes=self.asked.echoes,
+            echoes=self.prompt.echoes,
             recent_openings=self.desk.lately(self.draft),
         )
         return text, verdict.reasons

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection
 from dataclasses import astuple, dataclass
 
-from copydesk.jobs import publishing, retry, stopping
+from copydesk.jobs import comparing, publishing, retry, stopping
 from copydesk.store import Database, drafts, products, retention, reviews, runs
 from copydesk.store.reviews import Forgotten
 
@@ -50,7 +50,7 @@ def sweep(
     with database.write() as connection:
         returned, failed = drafts.return_expired(connection, retry.crash_pauses(max_attempts))
         rung_again = runs.wait_again(connection, heard, rung_before_seconds=PATIENCE_SECONDS)
-    finished = _finish(database)
+    finished = _finish(database) + comparing.compare_due(database)
     # In a transaction of its own: a worker that ends a chunk holds the chunk before the run.
     with database.write() as connection:
         runs.close_chunks(connection)

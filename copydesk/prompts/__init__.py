@@ -8,21 +8,29 @@
 'user'
 """
 
-from copydesk.prompts.files import digest, languages, version
-from copydesk.prompts.render import FACTS_LIMIT, Prompt, render
+from copydesk.prompts.asking_again import again, again_digest
+from copydesk.prompts.files import PromptFile, digest, kinds, languages, load, rules, version
+from copydesk.prompts.render import FACTS_LIMIT, Prompt, render, voice
 from copydesk.prompts.replies import REVIEW_LIMIT, ReplyPrompt, closing, opening, render_reply, tone
 
 __all__ = [
     "FACTS_LIMIT",
     "REVIEW_LIMIT",
     "Prompt",
+    "PromptFile",
     "ReplyPrompt",
+    "again",
+    "again_digest",
     "closing",
     "digest",
+    "kinds",
     "languages",
+    "load",
     "opening",
     "render",
     "render_reply",
+    "rules",
     "tone",
     "version",
+    "voice",
 ]

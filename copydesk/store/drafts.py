@@ -1,17 +1,20 @@
 """Drafts: claimed with a lease, settled on condition, decided by a person, returned by the sweep."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from itertools import islice
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
 from copydesk.errors import IllegalMove, InputError, NotFound
-from copydesk.model import DESCRIPTION, LEGAL_MOVES, REPLY, SENTIMENT, Facts, Reason, Route, Status
+from copydesk.model import LEGAL_MOVES, REPLY, SENTIMENT, Facts, Reason, Route, Status
+from copydesk.store import selecting
 from copydesk.store.bulk import among
-from copydesk.store.products import insert_selected, lock
+from copydesk.store.products import insert_selected, is_translation, lock, read_by, shown
 from copydesk.store.reviews import as_json, begun, may_be_written
+from copydesk.store.selecting import EVERY, Which
 from copydesk.store.tables import chunks, drafts, is_open, now, products, reviews, runs, shops, storable
 
 AT_ONCE = 10_000
@@ -22,12 +25,14 @@ One = TypeVar("One")
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """One draft that this worker now owes, with the facts to write from."""
+    """One draft that this worker now owes, with the facts to write from; of a translation also the live text."""
 
     id: int
     sku: str
     facts: Facts
     attempt: int
+    live_text: str = ""
+    resampled: int = 0  # how often it was written before, and was nearly another product's text
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +52,7 @@ class Outcome:
     sampling: Mapping[str, Any] | None = None
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    seconds: float | None = None
     choices: Sequence[Mapping[str, Any]] | None = None
 
 
@@ -80,6 +86,11 @@ class Draft:
     model_text: str | None
     decided_by: str | None
     sampling: Mapping[str, Any] | None
+    first_approved_by: str | None = None
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    seconds: float | None = None  # from the first ask to the last answer
+    settled_at: datetime | None = None
 
 
 def claim(
@@ -94,12 +105,23 @@ def claim(
     """
     supersede(connection, waits(run, chunk))
     query = (
-        sa.select(drafts.c.id, drafts.c.attempt, products.c.sku, products.c.facts)
+        sa.select(
+            *[drafts.c[name] for name in ("id", "attempt", "resampled")],
+            *[products.c[name] for name in ("sku", "facts")],
+            _to_translate().label("live_text"),
+        )
         .join(products)
         .where(taken(connection, run, chunk, token=token, lease_seconds=lease_seconds, alone=alone))
         .order_by(drafts.c.id)
     )
-    return [Claimed(row.id, row.sku, Facts.from_json(row.facts), row.attempt) for row in connection.execute(query)]
+    return [
+        Claimed(row.id, row.sku, Facts.from_json(row.facts), row.attempt, row.live_text or "", row.resampled)
+        for row in connection.execute(query)
+    ]
+
+
+def _to_translate() -> sa.ColumnElement[str]:
+    return sa.case((is_translation(drafts.c.kind), shown("text")), else_="")
 
 
 def taken(
@@ -260,6 +282,7 @@ def _row(outcome: Outcome) -> dict[str, Any]:
         "sampling": outcome.sampling,
         "prompt_tokens": outcome.prompt_tokens,
         "completion_tokens": outcome.completion_tokens,
+        "seconds": outcome.seconds,
     }
 
 
@@ -298,7 +321,7 @@ def supersede(
 
 def _is_outdated() -> sa.ColumnElement[bool]:
     """Does a draft's product or review say something else by now? Of a batch request there is nothing to say."""
-    product = sa.exists().where(products.c.id == drafts.c.product_id, products.c.facts_hash != drafts.c.facts_hash)
+    product = sa.exists().where(products.c.id == drafts.c.product_id, read_by(drafts.c.kind) != drafts.c.facts_hash)
     review = sa.exists().where(reviews.c.id == drafts.c.review_id, reviews.c.content_hash != drafts.c.facts_hash)
     return sa.or_(product, review)
 
@@ -306,8 +329,8 @@ def _is_outdated() -> sa.ColumnElement[bool]:
 def _of_product() -> dict[str, sa.ColumnElement[Any]]:
     return {
         "product_id": products.c.id,
-        "language": products.c.language,
-        "facts_hash": products.c.facts_hash,
+        "language": sa.case((is_translation(drafts.c.kind), drafts.c.language), else_=products.c.language),
+        "facts_hash": read_by(drafts.c.kind),
         "state": sa.literal(Status.PENDING.value),
         "reasons": sa.literal([], drafts.c.reasons.type),
     }
@@ -445,37 +468,20 @@ def take_up_again(connection: sa.Connection, run: int, states: Collection[Status
     return len(rows)
 
 
-def listed(
-    connection: sa.Connection,
-    *,
-    ids: Collection[int] | None = None,
-    shop: str | None = None,
-    run: int | None = None,
-    state: Status | None = None,
-    sku: str | None = None,
-    limit: int | None = None,
-) -> list[Draft]:
-    """Drafts that meet every condition given, oldest first."""
-    conditions: list[sa.ColumnElement[bool]] = []
-    if ids is not None:
-        conditions.append(drafts.c.id.in_(ids))
-    if shop is not None:
-        conditions.append(shops.c.name == shop)
-    if run is not None:
-        conditions.append(drafts.c.run_id == run)
-    if state is not None:
-        conditions.append(drafts.c.state == state.value)
-    if sku is not None:
-        conditions.append(products.c.sku == sku)
-    query = (
-        sa.select(drafts, products.c.sku, products.c.facts, shops.c.name.label("shop"))
-        .join(products, products.c.id == drafts.c.product_id)
-        .join(shops, shops.c.id == products.c.shop_id)
-        .where(*conditions)
-        .order_by(drafts.c.id)
-        .limit(limit)
-    )
-    return [_draft(row) for row in connection.execute(query)]
+def listed(connection: sa.Connection, which: Which = EVERY, **narrower: Any) -> list[Draft]:
+    """Drafts of products that meet every condition given, oldest first; `narrower` are fields of Which."""
+    return [_draft(row) for row in connection.execute(_shown(connection, replace(which, **narrower)))]
+
+
+def sample(connection: sa.Connection, which: Which, number: int) -> list[Draft]:
+    """Some of the drafts, drawn at random, oldest first."""
+    chosen = selecting.select(connection, which, drafts.c.id).subquery()
+    drawn = sa.select(chosen.c.id).order_by(sa.func.random()).limit(number)
+    return listed(connection, ids=list(connection.scalars(drawn)))
+
+
+def _shown(connection: sa.Connection, which: Which) -> sa.Select[Any]:
+    return selecting.select(connection, which, drafts, products.c.sku, products.c.facts, shops.c.name.label("shop"))
 
 
 def find(connection: sa.Connection, draft: int) -> Draft:
@@ -486,18 +492,30 @@ def find(connection: sa.Connection, draft: int) -> Draft:
     return found[0]
 
 
-COMMAND = {DESCRIPTION: "drafts", REPLY: "replies"}
-"""What decides on drafts of a kind; of a batch request nobody decides anything."""
+UNDECIDED = (Status.READY, Status.HELD)
+"""States in which a draft waits for a person, and in which many may be decided on at once."""
 
 
 def decide(
-    connection: sa.Connection, draft: int, to: Status, *, by: str, text: str | None = None, kind: str = DESCRIPTION
-) -> None:
-    """A person's word on one draft; with `text` the person's own words replace the model's.
+    connection: sa.Connection,
+    draft: int,
+    to: Status,
+    *,
+    by: str,
+    text: str | None = None,
+    kind: str | None = None,
+    four_eyes: bool = False,
+) -> Status:
+    """A person's word on one draft; with `text` the person's own words replace the model's. Returns its new state.
+
+    Args:
+        kind: REPLY for a reply; None for copy of a product.
+        four_eyes: two persons have to say yes. The first yes leaves the draft where it waits, under that person's
+            name; new words are their writer's yes and void the other's.
 
     Raises:
-        NotFound: there is no such draft of this kind.
-        IllegalMove: the draft is in a state that does not allow it; the message names both.
+        NotFound: there is no such draft.
+        IllegalMove: the draft is in a state that does not allow it, or the second yes is the first person's again.
         InputError: the new text is blank.
     """
     if text is not None and not text.strip():
@@ -507,42 +525,117 @@ def decide(
     allowed = [state for state, targets in LEGAL_MOVES.items() if to in targets]
     if text is not None:
         allowed = [*allowed, to]  # an approved draft may be edited again
-    mine = sa.and_(drafts.c.id == draft, drafts.c.kind == kind)
-    if to is Status.APPROVED and text is None and not _standing(connection, mine, draft, kind)[1].strip():
+    mine = sa.and_(drafts.c.id == draft, drafts.c.kind == kind if kind else drafts.c.product_id.is_not(None))
+    standing = _locked(connection, mine, draft, kind)
+    if to is Status.APPROVED and text is None and not standing.text.strip():
         raise InputError(
-            f"draft {draft} has no text to approve: write one with `copydesk {COMMAND[kind]} edit {draft}`"
+            f"draft {draft} has no text to approve: write one with `copydesk {_command(kind)} edit {draft}`"
         )
-    words = (
-        {}
-        if text is None
-        else {"text": storable(text), "model_text": sa.func.coalesce(drafts.c.model_text, drafts.c.text)}
-    )
-    moved = connection.execute(
-        sa.update(drafts)
-        .where(mine, drafts.c.state.in_([state.value for state in allowed]))
-        .values(state=to.value, decided_by=by, decided_at=now(), **words)
-    ).rowcount
-    if not moved:
-        state, _ = _standing(connection, mine, draft, kind)
+    if standing.state not in allowed:
         names = ", ".join(sorted(state.value for state in allowed))
-        raise IllegalMove(f"draft {draft} is {state}: only a draft that is {names} can become {to.value}")
+        raise IllegalMove(f"draft {draft} is {standing.state}: only a draft that is {names} can become {to.value}")
+    first = None if text is not None else standing.first_approved_by
+    if four_eyes and to is Status.APPROVED and first == by:
+        raise IllegalMove(f"draft {draft} has your yes already ({by}): a second person has to approve it")
+    waits = four_eyes and to is Status.APPROVED and first is None
+    changes = _first_yes(by) if waits else _word(to, by)
+    if text is not None:
+        changes |= {"text": storable(text), "model_text": sa.func.coalesce(drafts.c.model_text, drafts.c.text)}
+    connection.execute(sa.update(drafts).where(drafts.c.id == draft).values(**changes))
+    return _waiting(Status(standing.state)) if waits else to
 
 
-def _standing(connection: sa.Connection, mine: sa.ColumnElement[bool], draft: int, kind: str) -> tuple[str, str]:
-    """The draft's state and text. Raises NotFound."""
-    found = connection.execute(sa.select(drafts.c.state, drafts.c.text).where(mine)).one_or_none()
+def _locked(connection: sa.Connection, mine: sa.ColumnElement[bool], draft: int, kind: str | None) -> Any:
+    """How the draft stands, held until the transaction ends. Raises NotFound."""
+    query = sa.select(drafts.c.state, drafts.c.text, drafts.c.first_approved_by).where(mine)
+    found = connection.execute(query.with_for_update(of=drafts)).one_or_none()
     if found is None:
-        raise NotFound(f"there is no draft {draft}: `copydesk {COMMAND[kind]} list` shows them")
-    return found.state, found.text
+        raise NotFound(f"there is no draft {draft}: `copydesk {_command(kind)} list` shows them")
+    return found
+
+
+def _command(kind: str | None) -> str:
+    """What decides on drafts of a kind; of a batch request nobody decides anything."""
+    return "replies" if kind == REPLY else "drafts"
+
+
+def _word(to: Status, by: str) -> dict[str, Any]:
+    """The columns of a draft that is decided on; a no voids the yes of a first person."""
+    changes: dict[str, Any] = {"state": to.value, "decided_by": by, "decided_at": now()}
+    return changes | ({"first_approved_by": None} if to is Status.REJECTED else {})
+
+
+def _first_yes(by: str) -> dict[str, Any]:
+    """The columns of a draft that waits for a second person's yes."""
+    elsewhere = drafts.c.state.not_in([state.value for state in UNDECIDED])
+    state = sa.case((elsewhere, Status.READY.value), else_=drafts.c.state)
+    return {"first_approved_by": by, "state": state, "decided_by": None, "decided_at": None}
+
+
+def _waiting(state: Status) -> Status:
+    """Where a first yes leaves a draft: it waits again, if it had been decided on."""
+    return state if state in UNDECIDED else Status.READY
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What came of a person's word on many drafts.
+
+    `decided` were approved or rejected. Where two persons have to say yes, `first` have this one's now and wait for
+    another's, `already` had this one's before. `without_text` there is nothing to approve of.
+    """
+
+    decided: int = 0
+    first: int = 0
+    already: int = 0
+    without_text: int = 0
+
+    def __add__(self, other: "Said") -> "Said":
+        return Said(
+            self.decided + other.decided,
+            self.first + other.first,
+            self.already + other.already,
+            self.without_text + other.without_text,
+        )
+
+
+def decide_some(
+    connection: sa.Connection, ids: Collection[int], to: Status, *, by: str, four_eyes: bool = False
+) -> Said:
+    """A person's word, APPROVED or REJECTED, on those of these drafts of products that still wait for one."""
+    query = (
+        sa.select(drafts.c.id, drafts.c.text, drafts.c.first_approved_by)
+        .where(
+            among(connection, drafts.c.id, ids),
+            drafts.c.product_id.is_not(None),
+            drafts.c.state.in_([state.value for state in UNDECIDED]),
+        )
+        .order_by(drafts.c.id)
+        .with_for_update()
+    )
+    rows: Sequence[Any] = connection.execute(query).all()
+    if to is Status.REJECTED:
+        return Said(decided=_change(connection, rows, _word(to, by)))
+    worded = [row for row in rows if row.text.strip()]
+    again = [row for row in worded if four_eyes and row.first_approved_by == by]
+    first = [row for row in worded if four_eyes and row.first_approved_by is None]
+    rest = {row.id for row in worded}.difference(row.id for row in [*again, *first])
+    _change(connection, first, _first_yes(by))
+    decided = _change(connection, [row for row in worded if row.id in rest], _word(to, by))
+    return Said(decided, len(first), len(again), len(rows) - len(worded))
+
+
+def _change(connection: sa.Connection, rows: Sequence[Any], changes: Mapping[str, Any]) -> int:
+    if rows:
+        these = among(connection, drafts.c.id, [row.id for row in rows])
+        connection.execute(sa.update(drafts).where(these).values(**changes))
+    return len(rows)
 
 
 def approve_all(connection: sa.Connection, run: int, *, by: str) -> int:
-    """Approve every ready draft of a run; returns how many."""
-    return connection.execute(
-        sa.update(drafts)
-        .where(drafts.c.run_id == run, drafts.c.state == Status.READY.value, drafts.c.kind == DESCRIPTION)
-        .values(state=Status.APPROVED.value, decided_by=by, decided_at=now())
-    ).rowcount
+    """Approve every ready draft of a run, as the auto-publish rule does; returns how many."""
+    ready = (drafts.c.run_id == run, drafts.c.state == Status.READY.value, drafts.c.product_id.is_not(None))
+    return connection.execute(sa.update(drafts).where(*ready).values(**_word(Status.APPROVED, by))).rowcount
 
 
 def open_ones(connection: sa.Connection) -> int:
@@ -562,5 +655,6 @@ def _draft(row: sa.Row[Any]) -> Draft:
     return Draft(
         row.id, row.run_id, row.shop, row.sku, row.kind, row.language, Status(row.state), row.text,
         tuple(Reason(**reason) for reason in row.reasons), row.attempt, row.model, row.prompt, row.asks,
-        Facts.from_json(row.facts), row.model_text, row.decided_by, row.sampling,
+        Facts.from_json(row.facts), row.model_text, row.decided_by, row.sampling, row.first_approved_by,
+        row.prompt_tokens, row.completion_tokens, row.seconds, row.settled_at,
     )  # fmt: skip

@@ -12,6 +12,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from copydesk.errors import InputError, NotFound
 from copydesk.model import (
     DESCRIPTION,
+    TRANSLATION_MARK,
     Dialect,
     LiveText,
     Product,
@@ -19,6 +20,7 @@ from copydesk.model import (
     TextFormat,
     canonical,
     fingerprint_of_json,
+    stored_as,
 )
 from copydesk.store.bulk import add_rows, among, begin, stream, update_rows
 from copydesk.store.tables import drafts, live_texts, now, products, shops
@@ -65,6 +67,27 @@ def insert_selected(connection: sa.Connection, table: sa.Table, query: sa.Select
     names = [column.name for column in query.selected_columns]
     statement = insert_ignoring_twins(connection, table).from_select(names, query)
     return int(connection.execute(statement, execution_options={"preserve_rowcount": True}).rowcount)
+
+
+def shown(column: str) -> sa.ScalarSelect[Any]:
+    """A column of the description that a product shows now, for queries that read products."""
+    shows = live_texts.alias("shows")
+    is_shown = sa.and_(shows.c.product_id == products.c.id, shows.c.kind == DESCRIPTION, shows.c.current.is_(True))
+    return sa.select(shows.c[column]).where(is_shown).correlate(products).scalar_subquery()
+
+
+def read_by(kind: sa.ColumnElement[str]) -> sa.ColumnElement[str]:
+    """The fingerprint of what copy of a kind is written from, for queries that read products.
+
+    That is the product's facts; of a translation also the version of the live description.
+    """
+    translated = products.c.facts_hash + "@" + sa.cast(sa.func.coalesce(shown("version"), 0), sa.Text)
+    return sa.case((is_translation(kind), translated), else_=products.c.facts_hash)
+
+
+def is_translation(kind: sa.ColumnElement[str]) -> sa.ColumnElement[bool]:
+    """Does copy of this kind put a live description into another language?"""
+    return kind.contains(TRANSLATION_MARK, autoescape=True)
 
 
 def add_shop(connection: sa.Connection, name: str) -> int:
@@ -241,7 +264,7 @@ def _update(connection: sa.Connection, edited: Mapping[int, _Row]) -> None:
 def _make_drafts_stale(connection: sa.Connection, product_ids: Collection[int]) -> int:
     if not product_ids:
         return 0
-    still_true = sa.select(products.c.facts_hash).where(products.c.id == drafts.c.product_id).scalar_subquery()
+    still_true = sa.select(read_by(drafts.c.kind)).where(products.c.id == drafts.c.product_id).scalar_subquery()
     return connection.execute(
         sa.update(drafts)
         .where(
@@ -287,40 +310,106 @@ def _version(product_id: int, text: str, shown: sa.Row[Any] | None) -> dict[str,
     }
 
 
-def add_versions(connection: sa.Connection, versions: Sequence[Mapping[str, Any]], *, origin: str, author: str) -> None:
-    """Append live texts (product_id, version, text, by_person, undo_to, draft_id?) and make each the current one."""
+def add_versions(
+    connection: sa.Connection,
+    versions: Sequence[Mapping[str, Any]],
+    *,
+    origin: str,
+    author: str,
+    kind: str = DESCRIPTION,
+) -> None:
+    """Append live texts (product_id, version, text, by_person, undo_to, draft_id?) and make each its kind's current."""
     if not versions:
         return
     connection.execute(
         sa.update(live_texts)
         .where(
             among(connection, live_texts.c.product_id, [version["product_id"] for version in versions]),
-            live_texts.c.kind == DESCRIPTION,
+            live_texts.c.kind == kind,
             live_texts.c.current.is_(True),
         )
         .values(current=False)
     )
     connection.execute(
-        sa.insert(live_texts).values(kind=DESCRIPTION, current=True, origin=origin, author=author, created_at=now()),
+        sa.insert(live_texts).values(kind=kind, current=True, origin=origin, author=author, created_at=now()),
         list(versions),
     )
 
 
-def written_texts(connection: sa.Connection, shop_id: int) -> Iterator[LiveText]:
-    """Live texts that Copydesk put in place (published, edited or taken back), in catalog order, streamed."""
+def written_texts(
+    connection: sa.Connection, shop_id: int, kind: str = DESCRIPTION, beside: Sequence[str] = ()
+) -> Iterator[LiveText]:
+    """Live texts that Copydesk put in place (published, edited or taken back), in catalog order, streamed.
+
+    `beside` names other kinds whose texts come with them.
+    """
     columns = [products.c[name] for name in ("sku", "text_format", "dialect", "source", "language")]
+    others = {other: live_texts.alias(other) for other in beside}
+    tables = products.join(live_texts).outerjoin(drafts, drafts.c.id == live_texts.c.draft_id)
+    for other, table in others.items():
+        tables = tables.outerjoin(table, _is_written(table, other))
     query = (
-        sa.select(*columns, products.c.facts["title"].as_string().label("title"), live_texts.c.text)
-        .join(live_texts, live_texts.c.product_id == products.c.id)
+        sa.select(
+            *columns,
+            products.c.facts["title"].as_string().label("title"),
+            live_texts.c.text,
+            live_texts.c.draft_id,
+            drafts.c.model_text,
+            *[table.c.text.label(f"beside_{other}") for other, table in others.items()],
+        )
+        .select_from(tables)
         .where(
             products.c.shop_id == shop_id,
-            live_texts.c.kind == DESCRIPTION,
+            live_texts.c.kind == kind,
             live_texts.c.current.is_(True),
             live_texts.c.origin != "imported",
         )
         .order_by(products.c.id)
     )
     for row in stream(connection, query):
+        texts = {other: row._mapping[f"beside_{other}"] for other in others}
         yield LiveText(
-            row.sku, row.text, row.title, TextFormat(row.text_format), Dialect(row.dialect), row.source, row.language
-        )
+            row.sku, row.text, row.title, stored_as(kind, TextFormat(row.text_format)),
+            Dialect(row.dialect), row.source, kind.partition(TRANSLATION_MARK)[2] or row.language, row.draft_id,
+            row.model_text, {other: text for other, text in texts.items() if text},
+        )  # fmt: skip
+
+
+class Beside(NamedTuple):
+    """Of a shop's texts of another kind: how many go with a description that Copydesk wrote, and how many do not.
+
+    `unknown` counts the descriptions without such a text of whose `cell` no file has said anything.
+    """
+
+    texts: int
+    alone: int
+    unknown: int
+
+
+def beside(connection: sa.Connection, shop_id: int, kind: str, cell: str) -> Beside:
+    """How texts of a kind stand to the descriptions, where both go into one file and `cell` holds the shop's own."""
+    described, other = live_texts.alias("described"), live_texts.alias("other")
+    has_both = sa.and_(described.c.id.is_not(None), other.c.id.is_not(None))
+    is_unknown = sa.and_(
+        described.c.id.is_not(None), other.c.id.is_(None), products.c.source[cell].as_string().is_(None)
+    )
+    is_alone = sa.and_(described.c.id.is_(None), other.c.id.is_not(None))
+    tables = products.outerjoin(described, _is_written(described, DESCRIPTION))
+    count = sa.func.count
+    query = (
+        sa.select(count().filter(has_both), count().filter(is_alone), count().filter(is_unknown))
+        .select_from(tables.outerjoin(other, _is_written(other, kind)))
+        .where(products.c.shop_id == shop_id)
+    )
+    return Beside(*connection.execute(query).one())
+
+
+def _is_written(table: sa.FromClause, kind: str) -> sa.ColumnElement[bool]:
+    """A text of a kind that Copydesk put in place, and that is not blank."""
+    return sa.and_(
+        table.c.product_id == products.c.id,
+        table.c.kind == kind,
+        table.c.current.is_(True),
+        table.c.origin != "imported",
+        sa.func.trim(table.c.text) != "",
+    )

@@ -8,7 +8,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from copydesk.errors import NotFound
-from copydesk.model import Facts, Reason, Status, Telemetry, TextFormat
+from copydesk.model import DUPLICATE, Facts, Reason, Status, Telemetry, TextFormat, stored_as
+from copydesk.store.products import read_by
 from copydesk.store.tables import chunks, drafts, live_texts, products, reviews, runs, shops
 
 READ_AT_ONCE = 500
@@ -74,7 +75,8 @@ class Settled:
     """What became of one draft, as far as a run's sums need it. `at` is None where no worker had to look at it.
 
     `name` is the product's title, "" where there is none; `codes` of the reasons against the text, `marks` the spans
-    of those that only warn.
+    of those that only warn. `key` is the product's, "" where there is none; `resampled` counts how often the text was
+    written again for being nearly another product's, and `twin` says whose it is by now.
     """
 
     outcome: str
@@ -83,6 +85,9 @@ class Settled:
     codes: Sequence[str]
     marks: Sequence[str]
     at: datetime | None
+    key: str = ""
+    resampled: int = 0
+    twin: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,9 +171,9 @@ def _telemetry(connection: sa.Connection, run: int) -> Telemetry:
 
 def settled(connection: sa.Connection, run: int) -> Iterator[Settled]:
     """Every settled draft of a run, streamed, in no order."""
-    columns = [drafts.c[name] for name in ("outcome", "text", "reasons", "settled_at")]
+    columns = [drafts.c[name] for name in ("outcome", "text", "reasons", "settled_at", "resampled")]
     query = (
-        sa.select(*columns, products.c.facts["title"].as_string().label("name"))
+        sa.select(*columns, products.c.sku, products.c.facts["title"].as_string().label("name"))
         .outerjoin(products, products.c.id == drafts.c.product_id)
         .where(drafts.c.run_id == run, drafts.c.outcome.is_not(None))
     )
@@ -176,7 +181,10 @@ def settled(connection: sa.Connection, run: int) -> Iterator[Settled]:
         reasons = [Reason(**one) for one in row.reasons]
         codes = [one.code for one in reasons if not one.warns]
         marks = [one.span for one in reasons if one.warns]
-        yield Settled(row.outcome, row.name or "", row.text, codes, marks, row.settled_at)
+        twin = next((one.message for one in reasons if one.code == DUPLICATE), "")
+        yield Settled(
+            row.outcome, row.name or "", row.text, codes, marks, row.settled_at, row.sku or "", row.resampled, twin
+        )
 
 
 def items(connection: sa.Connection, run: int, outcome: str, limit: int) -> Iterator[Item]:
@@ -208,9 +216,10 @@ def _shown() -> sa.Select[Any]:
     of_review = ("review_id", "title", "text", "rating", "language", "content_hash")
     return (
         sa.select(
-            *[drafts.c[name] for name in ("id", "language", "state", "text", "model_text", "reasons", "asks")],
+            *[drafts.c[name] for name in ("id", "kind", "language", "state", "text", "model_text", "reasons", "asks")],
             drafts.c.facts_hash.label("read"),
-            *[products.c[name] for name in ("sku", "facts", "facts_hash", "text_format")],
+            *[products.c[name] for name in ("sku", "facts", "text_format")],
+            read_by(drafts.c.kind).label("facts_hash"),
             *[reviews.c[name].label(f"review_{name}") for name in of_review],
             _before().label("before"),
         )
@@ -239,5 +248,5 @@ def _item(row: sa.Row[Any]) -> Item:
         row.id, row.review_review_id if is_reply else row.sku or "", row.language, Status(row.state), row.text,
         row.model_text is not None, tuple(Reason(**one) for one in row.reasons), row.asks,
         None if row.facts is None else Facts.from_json(row.facts), today != row.read,
-        row.before, TextFormat(row.text_format or TextFormat.PLAIN), review,
+        row.before, stored_as(row.kind, TextFormat(row.text_format or TextFormat.PLAIN)), review,
     )  # fmt: skip

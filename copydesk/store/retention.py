@@ -5,7 +5,7 @@ The run itself stays, with its counts; so do live texts and every version of the
 
 import sqlalchemy as sa
 
-from copydesk.model import BATCH, DESCRIPTION, OPEN, SENTIMENT, Status
+from copydesk.model import BATCH, OPEN, SENTIMENT, Status
 from copydesk.store.tables import batch_requests, chunks, drafts, live_texts, now, runs
 
 REMOVED_AT_ONCE = 5_000
@@ -21,8 +21,8 @@ def forget_files(connection: sa.Connection, days: float) -> None:
 def remove_some(connection: sa.Connection, days: float) -> int:
     """Remove drafts of runs that ended so many days ago; returns how many. Call again until none is left.
 
-    Removed are answers to batch files, sentiments, and descriptions that a newer one has taken the place of. Those stay
-    that a live text came from, and those that are approved and not published yet.
+    Removed are answers to batch files, sentiments, and copy that newer copy of its kind has taken the place of. What
+    stays is what a live text came from, and what is approved and not published yet.
     """
     newer = drafts.alias("newer")
     is_replaced = sa.exists().where(
@@ -31,13 +31,13 @@ def remove_some(connection: sa.Connection, days: float) -> int:
         newer.c.id > drafts.c.id,
         newer.c.state.not_in([state.value for state in (Status.STALE, Status.FAILED, Status.CANCELLED, *OPEN)]),
     )
-    of_description = sa.and_(drafts.c.kind == DESCRIPTION, drafts.c.state != Status.APPROVED.value, is_replaced)
+    of_product = sa.and_(drafts.c.product_id.is_not(None), drafts.c.state != Status.APPROVED.value, is_replaced)
     went_live = sa.exists().where(live_texts.c.draft_id == drafts.c.id)
     query = (
         sa.select(drafts.c.id)
         .where(
             drafts.c.run_id.in_(_old(days)),
-            sa.or_(of_description, drafts.c.kind.in_([BATCH, SENTIMENT])),
+            sa.or_(of_product, drafts.c.kind.in_([BATCH, SENTIMENT])),
             ~went_live,
         )
         .limit(REMOVED_AT_ONCE)

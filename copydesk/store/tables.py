@@ -163,6 +163,8 @@ runs = sa.Table(
     sa.Column("trouble", sa.Text),  # why a worker could not go on with it; none since one could
     _moment("created_at", always=True),
     _moment("started_at"),
+    _moment("comparing_until"),  # somebody looks for near-duplicates among its texts right now
+    _moment("compared_at"),  # nobody needs to any more
     _moment("finished_at"),
     sa.UniqueConstraint("shop_id", "kind", "run_key"),
 )
@@ -265,7 +267,7 @@ drafts = sa.Table(
     sa.Column("kind", sa.Text, nullable=False),
     sa.Column("language", sa.Text, nullable=False),
     sa.Column("state", sa.Text, nullable=False),
-    sa.Column("outcome", sa.Text),  # what the desk made of it: ready, held, failed, stale, ignored; never changes
+    sa.Column("outcome", sa.Text),  # what the desk made of it: ready, held, failed, stale, ignored
     sa.Column("facts_hash", sa.Text, nullable=False),  # of a review's draft, its content_hash
     sa.Column("recipe_hash", sa.Text, nullable=False),
     sa.Column("text", sa.Text, nullable=False),
@@ -285,6 +287,9 @@ drafts = sa.Table(
     sa.Column("sampling", Json),
     sa.Column("prompt_tokens", sa.Integer, nullable=False),
     sa.Column("completion_tokens", sa.Integer, nullable=False),
+    sa.Column("seconds", sa.Float),  # from the first ask to the last answer
+    sa.Column("resampled", sa.Integer, nullable=False, server_default="0"),  # for being nearly another product's text
+    sa.Column("first_approved_by", sa.Text),  # where two persons have to say yes
     sa.Column("decided_by", sa.Text),
     _moment("created_at", always=True),
     _moment("settled_at"),

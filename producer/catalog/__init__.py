@@ -12,9 +12,11 @@ Problems come just before the product they speak of. Their codes are listed in p
 from producer.catalog.export import ExportReport, write
 from producer.catalog.items import Item, Level, Problem, TextUpdate
 from producer.catalog.reading import FORMATS, read
+from producer.catalog.shopify import SEO_CELLS
 
 __all__ = [
     "FORMATS",
+    "SEO_CELLS",
     "ExportReport",
     "Item",
     "Level",

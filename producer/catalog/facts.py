@@ -9,6 +9,7 @@ from functools import partial
 from copydesk.model import Dialect, Facts, Product, TextFormat
 from producer.catalog import text
 from producer.catalog.items import Level, Problem, TextUpdate
+from producer.catalog.labels import without_line
 
 MAX_SKU = 255
 """Characters of a key: Shopify's own limit for handles."""
@@ -60,7 +61,8 @@ class FactSheet:
     def product(
         self, description: str, text_format: TextFormat, dialect: Dialect, source: Mapping[str, str], locale: str = ""
     ) -> Iterator[Product | Problem]:
-        """Every warning, then the product."""
+        """Every warning, then the product, its text without our own label."""
+        description = without_line(description)
         facts = Facts(
             self.title, self.brand, self.category, tuple(self.attributes), self._language(locale, description)
         )
@@ -80,7 +82,8 @@ class FactSheet:
     def text_update(
         self, description: str | None, text_format: TextFormat, dialect: Dialect
     ) -> Iterator[TextUpdate | Problem]:
-        """Every warning, then the text."""
+        """Every warning, then the text, without our own label."""
+        description = description and without_line(description)
         self._check_description(description or "", instructs=True)
         yield from self.problems
         yield TextUpdate(self.sku, self.title, description, dialect, text_format, self.line)

@@ -13,7 +13,8 @@ from producer.catalog.text import language_of_locale, language_of_text
 
 _TEXTS = ("sku", "title", "description", "category", "brand", "locale")
 _FACTS = frozenset({"attributes", "category", "brand"})
-_KNOWN = frozenset({*_TEXTS, "attributes"})
+_LABELS = ("structured_description", "AIGC")  # what our export says of text that a machine wrote
+_KNOWN = frozenset({*_TEXTS, "attributes", *_LABELS})
 _SCALARS = (str, bool, type(None))
 
 

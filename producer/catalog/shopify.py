@@ -23,6 +23,9 @@ _UNUSED = re.compile(
     r"|option\d linked to|.*\((?:product|variant)\.metafields\..*\)"
 )
 
+SEO_CELLS = {"seo_title": "SEO title", "seo_meta": "SEO description"}
+"""The columns of kinds of copy that Shopify shows to search engines; the legacy layout writes them in title case."""
+
 _NUMBER = r"\d+(?:[.,/]\d+)?"
 _UNIT = r"(?:[mcd]?l|litres?|liters?|k?g|(?:fl\.? )?oz|lbs?|[mc]?m|in|inch|ft|\"|毫升|升|千?克|公斤|[毫厘]?米|码|号)"
 _LENGTHS = rf"{_NUMBER} ?{_UNIT}?(?: ?[x×] ?{_NUMBER} ?{_UNIT}?)*"
@@ -101,9 +104,9 @@ class _Reader:
             for name in names
             if (found := _METAFIELD.fullmatch(name)) and not _FOREIGN_NAMESPACES.fullmatch(found["namespace"])
         ]
-        present = {name.casefold() for name in names}
-        self._has_text = layout.description in present
-        self._has_facts = bool(self._metafields) or any(map(_FACTS.fullmatch, present))
+        self._present = {name.casefold() for name in names}
+        self._has_text = layout.description in self._present
+        self._has_facts = bool(self._metafields) or any(map(_FACTS.fullmatch, self._present))
         self._keys = Keys()
         self._group: _Group | None = None
         self._refused: str | None = None
@@ -157,8 +160,12 @@ class _Reader:
             yield from sheet.text_update(known, TextFormat.HTML, self._layout.dialect)
             return
         self._collect(sheet, group)
-        source = {"Title": first.get("title")}
+        source = {"Title": first.get("title"), **self._own_seo(first)}
         yield from sheet.product(description, TextFormat.HTML, self._layout.dialect, source)
+
+    def _own_seo(self, first: Row) -> dict[str, str]:
+        """The shop's own cells, where the file has such columns: an export would erase what it does not repeat."""
+        return {name: first.get(name.casefold()) for name in SEO_CELLS.values() if name.casefold() in self._present}
 
     def _collect(self, sheet: FactSheet, group: _Group) -> None:
         first = group.first

@@ -66,16 +66,20 @@ def import_reviews(
 def export_products(
     file: Annotated[Path, typer.Argument(help="The file to write; replaced when it exists.")],
     shop: Shop,
-    file_format: Annotated[str, typer.Option("--format", help="shopify, woocommerce or jsonl.")],
+    file_format: Annotated[str, typer.Option("--format", help="shopify, woocommerce, google or jsonl.")],
+    label: Annotated[
+        str | None, typer.Option(help="How text by a machine is marked: none, google, cn; left out, as the shop says.")
+    ] = None,
+    kind: Annotated[
+        str, typer.Option(help="Which texts; other kinds than descriptions and SEO texts need --format jsonl.")
+    ] = "description",
     as_json: AsJson = False,
 ) -> None:
-    """Write the texts that Copydesk changed in a shop: key, title and description, nothing else."""
-    from copydesk.store import products
-    from producer import catalog
+    """Write the texts that Copydesk changed in a shop: key, title and text, and nothing else."""
+    from producer import exporting
     from producer import report as reports
     from producer.opening import ledger
 
-    with ledger() as (_, database), database.read() as connection:
-        texts = products.written_texts(connection, products.find_shop(connection, shop))
-        written = catalog.write(texts, file, file_format)
+    with ledger() as (settings, database):
+        written = exporting.write(database, settings, shop, file, file_format, kind=kind, label=label)
     reports.show_export(written, file, as_json=as_json)

@@ -1,15 +1,31 @@
-"""`copydesk describe`, `batch`, `status` and `watch`: ask for text and see how it goes."""
+"""`copydesk write`, `describe`, `kinds`, `batch`, `status` and `watch`: ask for text and see how it goes."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from producer.commands import AsJson, MaxMinutes, MaxTokens, Shop, Urgent
 
+if TYPE_CHECKING:
+    from copydesk.jobs.descriptions import Wanted
+    from copydesk.model import Lane
+
+Everything = Annotated[
+    bool, typer.Option("--all/--changed", help="All products, or only what changed since it was last written.")
+]
+Skus = Annotated[list[str] | None, typer.Option("--sku", help="Only this product; may be given several times.")]
+Candidates = Annotated[int | None, typer.Option(min=1, max=16, help="Texts per ask; above 1 always samples.")]
+Limit = Annotated[int | None, typer.Option(min=1, help="At most this many products.")]
+Key = Annotated[str | None, typer.Option(help="Run key: a second run with the same key is the first one.")]
+Only = Annotated[bool, typer.Option("--estimate", help="Only say how many products, tokens and minutes it would be.")]
+Wait = Annotated[bool, typer.Option("--wait", help="Watch the run to its end.")]
+
 
 def add_to(app: typer.Typer) -> None:
     app.command()(describe)
+    app.command()(write)
+    app.command()(kinds)
     app.command()(batch)
     app.command()(status)
     app.command()(watch)
@@ -17,45 +33,85 @@ def add_to(app: typer.Typer) -> None:
 
 def describe(
     shop: Shop,
-    everything: Annotated[
-        bool, typer.Option("--all/--changed", help="All products, or only what changed since it was last written.")
-    ] = False,
-    sku: Annotated[list[str] | None, typer.Option(help="Only this product; may be given several times.")] = None,
-    candidates: Annotated[
-        int | None, typer.Option(min=1, max=16, help="Texts per ask; above 1 always samples.")
-    ] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="At most this many products.")] = None,
-    key: Annotated[str | None, typer.Option(help="Run key: a second run with the same key is the first one.")] = None,
+    everything: Everything = False,
+    sku: Skus = None,
+    candidates: Candidates = None,
+    limit: Limit = None,
+    key: Key = None,
     max_tokens: MaxTokens = None,
     max_minutes: MaxMinutes = None,
-    estimate: Annotated[
-        bool, typer.Option("--estimate", help="Only say how many products, tokens and minutes it would be.")
-    ] = False,
-    wait: Annotated[bool, typer.Option("--wait", help="Watch the run to its end.")] = False,
+    estimate: Only = False,
+    wait: Wait = False,
     urgent: Urgent = False,
     as_json: AsJson = False,
 ) -> None:
-    """Enqueue descriptions for a shop's catalog."""
-    from copydesk.jobs import descriptions
+    """Enqueue descriptions for a shop's catalog: `write --kind description`."""
+    from copydesk.jobs.descriptions import Wanted
+    from copydesk.store.runs import Budget
+
+    wanted = Wanted(everything, sku, candidates, limit, _lane(urgent), Budget(max_tokens, max_minutes))
+    _enqueue(shop, wanted, key, estimate=estimate, wait=wait, as_json=as_json)
+
+
+def write(
+    kind: Annotated[str, typer.Option("--kind", help="The kind of copy; `copydesk kinds` lists them.")],
+    shop: Shop,
+    to: Annotated[str, typer.Option(help="Of a translation: the language that the live texts are put into.")] = "",
+    everything: Everything = False,
+    sku: Skus = None,
+    candidates: Candidates = None,
+    limit: Limit = None,
+    key: Key = None,
+    max_tokens: MaxTokens = None,
+    max_minutes: MaxMinutes = None,
+    estimate: Only = False,
+    wait: Wait = False,
+    urgent: Urgent = False,
+    as_json: AsJson = False,
+) -> None:
+    """Enqueue copy of any kind for a shop's catalog: titles, bullets, e-mails, translations ..."""
+    from copydesk.jobs.descriptions import Wanted
+    from copydesk.store.runs import Budget
+
+    budget = Budget(max_tokens, max_minutes)
+    wanted = Wanted(everything, sku, candidates, limit, _lane(urgent), budget, kind, to)
+    _enqueue(shop, wanted, key, estimate=estimate, wait=wait, as_json=as_json)
+
+
+def _lane(urgent: bool) -> "Lane":
     from copydesk.model import Lane
-    from copydesk.store.runs import NO_BUDGET, Budget
+
+    return Lane.REPLIES if urgent else Lane.CATALOG
+
+
+def _enqueue(shop: str, wanted: "Wanted", key: str | None, *, estimate: bool, wait: bool, as_json: bool) -> None:
+    from copydesk.jobs import descriptions
+    from copydesk.store.runs import NO_BUDGET
     from producer import asking, report, watching
     from producer.opening import ledger
 
-    lane = Lane.REPLIES if urgent else Lane.CATALOG
-    budget = Budget(max_tokens, max_minutes)
-    wanted = descriptions.Wanted(everything, sku, candidates, limit, lane, budget)
     with ledger() as (settings, database):
-        if estimate or budget != NO_BUDGET:
+        if estimate or wanted.budget != NO_BUDGET:
             expected = descriptions.estimate(database, settings, shop, wanted)
-            report.show_estimate(expected, budget, only=estimate, as_json=as_json)
+            report.show_estimate(expected, wanted.budget, only=estimate, as_json=as_json)
         if estimate:
             return
         planned = descriptions.plan(database, settings, shop, key or asking.new_key(), wanted)
-        asking.ring(settings, database, planned, lane)
+        asking.ring(settings, database, planned, wanted.lane)
         run = watching.watch(database, planned.run, quiet=as_json) if wait else watching.find(database, planned.run)
     report.show_planned(planned, run, as_json=as_json)
     raise typer.Exit(1 if run.outcomes.get("failed") else 0)
+
+
+def kinds(
+    shop: Annotated[str, typer.Option("--shop", help="With the limits that this shop sets.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """List the kinds of copy that can be written, in which languages, and their limits."""
+    from copydesk import settings
+    from producer import kinds as listing
+
+    listing.show(listing.listed(settings.load(), shop), as_json=as_json)
 
 
 def batch(

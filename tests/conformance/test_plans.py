@@ -11,11 +11,11 @@ from typing import Any, NamedTuple
 
 import pytest
 import sqlalchemy as sa
-from databases import MINE, Ledger, PostgreSQL, outcome, some
+from databases import MINE, Ledger, PostgreSQL, outcome, some, take_for_compared
 
 from copydesk.jobs import retry
 from copydesk.model import Status
-from copydesk.store import Database, drafts, retention, runs, tables, texts
+from copydesk.store import Database, comparing, drafts, retention, runs, tables, texts
 
 PRODUCTS, RUNS, CHUNK_SIZE = 5_000, 4, 4
 BIG = {
@@ -75,6 +75,7 @@ class Big:
         few = sa.case((tables.drafts.c.id % 1000 == 0, "approved"), (tables.drafts.c.id % 1000 == 1, "failed"))
         with self.database.write() as connection:
             connection.execute(own.values(outcome="ready", state=sa.func.coalesce(few, "ready")))
+            take_for_compared(connection, self.run)
             runs.finalize(connection, self.run)
             runs.close_chunks(connection)
             connection.execute(
@@ -178,8 +179,16 @@ def _undo_what_is_published(connection: sa.Connection, big: Big) -> None:
     texts.undo(connection, big.ledger.shop_id, sku, by="ann")
 
 
+def _undo_what_a_run_published(connection: sa.Connection, big: Big) -> None:
+    texts.publish(connection, big.ledger.shop_id, 1, by="ann", render=lambda text, _: text)
+    product_ids = texts.published_by(connection, 1)
+    assert texts.undo_some(connection, 1, product_ids, by="ann", kind="description").undone == len(product_ids) > 0
+
+
 OF_A_RUN_OR_ALL: dict[str, Action] = {
     "finalize": lambda connection, big: runs.finalize(connection, big.run),
+    "runs to be compared": lambda connection, big: comparing.due(connection),
+    "who compares": lambda connection, big: comparing.begin(connection, big.run, 60),
     "claim_bells": lambda connection, big: runs.claim_bells(connection, 6),
     "wait_again": lambda connection, big: runs.wait_again(connection, {(big.run, 3)}, rung_before_seconds=-1),
     "close_chunks": lambda connection, big: runs.close_chunks(connection),
@@ -196,7 +205,9 @@ OF_A_RUN_OR_ALL: dict[str, Action] = {
     "publish of a run": lambda connection, big: texts.publish(
         connection, big.ledger.shop_id, 1, by="ann", render=lambda text, _: text
     ),
+    "decide_some": lambda connection, big: drafts.decide_some(connection, range(1, 501), Status.APPROVED, by="ann"),
     "undo": _undo_what_is_published,
+    "undo of a run": _undo_what_a_run_published,
 }
 
 OF_A_SHOP: dict[str, Action] = {

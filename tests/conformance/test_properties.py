@@ -6,6 +6,7 @@ Operations are drawn by hypothesis, the same ones every time. A trigger writes d
 import contextlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
 from itertools import count, pairwise
 from random import Random
 from typing import Any, NamedTuple, TypeVar
@@ -18,9 +19,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
 
 from copydesk.errors import IllegalMove, InputError
-from copydesk.jobs import retry, upkeep
+from copydesk.jobs import comparing, retry, upkeep
 from copydesk.model import LEGAL_MOVES, OPEN, Lane, Status
 from copydesk.store import Database, drafts, runs, tables, texts
+from copydesk.store import comparing as comparisons
 from copydesk.store.runs import State
 
 PRODUCTS = 4
@@ -28,8 +30,8 @@ MAX_RUNS = 6
 MAX_ATTEMPTS = 3
 WORKERS = 3
 COLOURS = ("red", "blue", "green")
-ROUNDS = 3
-"""Of sweep, bells and work, after which every run that is not paused has ended."""
+ROUNDS = 4
+"""Of sweep, bells and work, after which every run that is not paused has ended; one for what is written again."""
 
 Made = TypeVar("Made")
 
@@ -106,12 +108,16 @@ def _check_moves(moves: Sequence[Any], written: Counter[int]) -> None:
         is_move = move.state != move.state_was
         assert not is_move or Status(move.state) in LEGAL_MOVES[Status(move.state_was)], f"an illegal move: {move}"
         is_redriven = move.state_was in DEAD and move.state == Status.PENDING.value and move.outcome is None
-        assert move.outcome_was in (None, move.outcome) or is_redriven, f"an outcome was written twice: {move}"
+        is_resampled = move.state_was == Status.READY.value and move.state == Status.PENDING.value and not move.text
+        is_twin = move.state_was == Status.READY.value and move.state == move.outcome == Status.HELD.value
+        is_written_anew = is_redriven or is_resampled or is_twin
+        assert move.outcome_was in (None, move.outcome) or is_written_anew, f"an outcome was written twice: {move}"
         is_settled = move.state_was == Status.WRITING.value and move.state in DRAFTED
         is_edited = move.text == BY_PERSON and move.state in (Status.APPROVED.value, Status.REJECTED.value)
-        assert move.text == move.text_was or is_settled or is_edited, f"an accepted text changed: {move}"
+        is_new = is_settled or is_edited or is_resampled
+        assert move.text == move.text_was or is_new, f"an accepted text changed: {move}"
         written[move.draft] += is_settled
-        written[move.draft] -= is_redriven and move.state_was == Status.FAILED.value
+        written[move.draft] -= is_resampled or (is_redriven and move.state_was == Status.FAILED.value)
         assert written[move.draft] <= 1, f"accepted twice: {move}"
 
 
@@ -124,6 +130,7 @@ def _check_drafts(found: Sequence[Any]) -> None:
         assert draft.state != Status.PENDING.value or draft.attempt < MAX_ATTEMPTS, draft
         assert draft.state != Status.WRITING.value or draft.attempt > 0, draft
         assert (draft.outcome is None) == (draft.state in is_open), draft
+        assert draft.resampled <= comparing.RESAMPLED_AT_MOST, draft
         leased = {draft.lease_token is not None, draft.lease_until is not None}
         assert leased == {draft.state == Status.WRITING.value}, draft
 
@@ -136,6 +143,8 @@ def _check_run(run: Any, own: Sequence[Any], closed: set[int]) -> None:
     if run.finished_at is not None:
         assert not left, f"{run} has ended and owes something"
         assert run.outcomes == Counter(draft.outcome for draft in own), run
+        is_ready = Status.READY.value in {draft.state for draft in own}
+        assert run.compared_at or run.state == State.CANCELLED or not is_ready, f"{run} was never compared"
 
 
 def _check_versions(versions: Sequence[Any]) -> None:
@@ -222,7 +231,9 @@ class Hand:
         self._do(action)
 
     def _words(self) -> str:
-        return f"text {next(self._numbers)}"
+        """Now and then what somebody else wrote too."""
+        number = next(self._numbers)
+        return "the same text" if number % 5 == 0 else f"text {number}"
 
     def _acceptable(self, connection: Any, token: str, ids: Sequence[int]) -> set[int]:
         own, of = tables.drafts, tables.products
@@ -289,6 +300,20 @@ class Hand:
 
     def finalize(self, place: int, how: int) -> None:
         self._do(lambda connection: runs.finalize(connection, self._run(connection, place)))
+
+    def compare(self, place: int, how: int) -> None:
+        """Begun for a moment only or for long, and done then; or by a sweep."""
+        if how == 2:
+            retry.persist(lambda: comparing.compare_due(self._ledger.database), for_seconds=PATIENCE_SECONDS)
+            return
+
+        def action(connection: Any) -> tuple[int, datetime | None]:
+            run = self._run(connection, place)
+            return run, comparisons.begin(connection, run, (-1, 600)[how])
+
+        run, until = self._do(action)
+        if until is not None:
+            comparing.compare(self._ledger.database, run, until)
 
     def time_passes(self, place: int, how: int) -> None:
         self._do(let_time_pass)
@@ -367,10 +392,17 @@ class Hand:
         with contextlib.suppress(InputError):
             self._do(lambda connection: texts.undo(connection, self._ledger.shop_id, sku, by="ann"))
 
+    def undo_run(self, place: int, how: int) -> None:
+        def action(connection: Any) -> None:
+            run = self._run(connection, place)
+            texts.undo_some(connection, run, texts.published_by(connection, run), by="ann", kind="description")
+
+        self._do(action)
+
 
 OFTEN = {
     "claim": 10, "settle": 10, "let_go": 4, "return_expired": 4, "plan": 3, "edit": 3, "die": 3, "decide": 3,
-    "publish": 3, "redrive": 3, "undo": 2, "end": 2, "time_passes": 2,
+    "publish": 3, "redrive": 3, "undo": 2, "end": 2, "time_passes": 2, "compare": 3,
 }  # fmt: skip
 """How many times as often as the others."""
 
@@ -378,11 +410,13 @@ OPERATIONS = [name for name in vars(Hand) if not name.startswith("_") for _ in r
 
 
 def let_time_pass(connection: Any) -> None:
-    """Pauses are over, and every bell was rung long ago."""
+    """Pauses are over, every bell was rung long ago, and whoever compared is gone."""
     for table in (tables.drafts, tables.chunks):
         later = sa.update(table).where(table.c.next_attempt_at.is_not(None))
         connection.execute(later.values(next_attempt_at=tables.now(-1)))
     connection.execute(sa.update(tables.chunks).values(rung_at=tables.now(-60)))
+    left = sa.update(tables.runs).where(tables.runs.c.comparing_until.is_not(None))
+    connection.execute(left.values(comparing_until=tables.now(-1)))
 
 
 def drive_to_the_end(ledger: Ledger) -> None:
@@ -405,9 +439,8 @@ def drive_to_the_end(ledger: Ledger) -> None:
 def work(ledger: Ledger, run: int, chunk: int) -> None:
     for alone in (False, True):
         while claimed := ledger.claim(run, chunk, token=f"last {run}.{chunk}", alone=alone):
-            ledger.settle(
-                *[drafts.Outcome(one.id, Status.READY, "last") for one in claimed], token=f"last {run}.{chunk}"
-            )
+            made = [drafts.Outcome(one.id, Status.READY, f"last {one.id}") for one in claimed]
+            ledger.settle(*made, token=f"last {run}.{chunk}")
     with ledger.database.write() as connection:
         drafts.wait_for_next(connection, run, chunk)
         runs.close_chunks(connection, only=(run, chunk))

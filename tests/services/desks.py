@@ -365,6 +365,11 @@ def listens(port: int, host: str = "127.0.0.1") -> bool:
         return probe.connect_ex((host, port)) == 0
 
 
+def _letters(number: int) -> str:
+    """A name of its own for each product, or their texts would be near-duplicates: a, b, ... z, ba, bb ..."""
+    return (_letters(number // 26) if number >= 26 else "") + "abcdefghijklmnopqrstuvwxyz"[number % 26]
+
+
 def catalog(path: Path, skus: Sequence[str], marker: str = "", **markers: str) -> Path:
     """JSON lines with one product per sku; a marker (see copydesk/engine/scripted.py) goes into its facts."""
     lines = []
@@ -373,7 +378,7 @@ def catalog(path: Path, skus: Sequence[str], marker: str = "", **markers: str) -
         attributes = {"Colour": "blue", "Material": "oak", **({"Note": f"[[scripted:{told}]]"} if told else {})}
         product = {
             "sku": sku,
-            "title": f"Plain Stool {'abcdefghijklmnopqrstuvwxyz'[number % 26]}",
+            "title": f"Plain Stool {_letters(number)}",
             "attributes": attributes,
             "description": f"The old text of {sku}.",
             "locale": "en",

@@ -15,7 +15,10 @@ from copydesk.settings import Settings
 from producer.cli import main
 
 EXAMPLES = Path(__file__).parents[2] / "producer" / "examples"
-LISTED = {"id", "run", "shop", "sku", "kind", "language", "state", "text", "reasons", "attempt", "model", "prompt"}
+LISTED = {
+    "id", "run", "shop", "sku", "kind", "language", "state", "text", "reasons", "attempt", "model", "prompt",
+    "first_approved_by",
+}  # fmt: skip
 CURRENT = "SELECT sku, text FROM live_texts JOIN products ON products.id = product_id WHERE current ORDER BY sku"
 
 

@@ -181,12 +181,19 @@ def test_plain_text_becomes_escaped_paragraphs() -> None:
     assert to_html("Tall & <thin>.\nTin.\n\n\nCork.") == "<p>Tall &amp; &lt;thin&gt;.<br>\nTin.</p>\n<p>Cork.</p>"
 
 
+def test_lines_that_all_have_a_bullet_become_a_list() -> None:
+    assert to_html("• Tall & thin\n• 2 l") == "<ul>\n<li>Tall &amp; thin</li>\n<li>2 l</li>\n</ul>"
+    assert to_html("- Tall\nthin") == "<p>- Tall<br>\nthin</p>"
+
+
 def test_html_becomes_readable_text() -> None:
     assert to_plain("<h2>Mug</h2>\n<p>Tall,<br/>thin&nbsp;&lt;b&gt;.</p><style>p{}</style><p>Tin</p>") == (
         "Mug\n\nTall,\nthin <b>.\n\nTin"
     )
 
 
-@pytest.mark.parametrize("text", ["One.", "One.\n\nTwo <b> & three.", "Line\nline\n\nEnd"])
+@pytest.mark.parametrize(
+    "text", ["One.", "One.\n\nTwo <b> & three.", "Line\nline\n\nEnd", "One.\n\n- Tall & thin\n- Tin\n\nTwo."]
+)
 def test_plain_text_survives_html_and_back(text: str) -> None:
     assert to_plain(to_html(text)) == text

@@ -9,8 +9,10 @@ from copydesk.engine.base import Completion, Finish, Message, Request
 from copydesk.engine.hosted import HostedEngine
 from copydesk.engine.scripted import Behaviour, ScriptedBackend, write
 from copydesk.settings import Sampling
+from copydesk.variety import near_duplicates
 
 FACTS = "Facts:\n- Title: Enamel Mug\n- Brand: Ridgeway\n- Volume: 350 ml\n\nWrite the product description."
+LETTERS = "abcdefghijklmnopqrst"
 FACTS_ZH = "- 标题: 搪瓷杯\n- 品牌: 山泉\n- 容量: 350 毫升\n请写一段产品描述。"
 
 
@@ -37,6 +39,21 @@ def test_the_text_says_the_facts_and_nothing_else() -> None:
     assert "350 ml" in text
     assert 25 <= len(text.split()) <= 100
     assert text == write(FACTS)
+
+
+def test_products_that_differ_in_a_letter_get_texts_of_their_own() -> None:
+    """Else every run of a test would end with near-duplicates."""
+    texts = [write(f"- Title: Plain Stool {one}{other}\n- Colour: blue") for one in LETTERS for other in LETTERS]
+    texts += [write(f"- 标题: 凳子{one}{other}\n- 颜色: 蓝色") for one in LETTERS for other in LETTERS]
+
+    assert near_duplicates(enumerate(texts)) == []
+
+
+def test_what_is_told_to_say_the_same_of_everything_does() -> None:
+    told = [answer(f"- Title: {title}\n- Note: [[scripted:same]]").text for title in ("Mug", "Enamelled Steel Lamp")]
+    told += [answer(f"- 标题: {title}\n- 备注: [[scripted:same]]").text for title in ("搪瓷杯", "保温杯")]
+
+    assert [(pair.earlier, pair.later) for pair in near_duplicates(enumerate(told))] == [(0, 1), (2, 3)]
 
 
 def test_chinese_facts_make_a_chinese_text() -> None:

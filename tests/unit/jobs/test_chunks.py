@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from types import SimpleNamespace
 
 import pytest
 import sqlalchemy as sa
@@ -29,7 +30,7 @@ class Echo(Item):
 
     def judge(self, completion: Completion) -> drafts.Outcome | Next:
         if completion.text:
-            return drafts.Outcome(self.draft, Status.READY, completion.text, asks=self.asks)
+            return drafts.Outcome(self.draft, Status.READY, f"{completion.text} of draft {self.draft}", asks=self.asks)
         return Next.WAIT if self.awaits_more else Next.ASK
 
 
@@ -429,3 +430,20 @@ def test_a_lease_is_not_renewed_while_the_engine_makes_no_progress(
     lease.renew_when_due(engine)
 
     assert len(renewed) == 1
+
+
+def test_a_draft_keeps_how_long_it_took_from_its_first_ask_to_its_last_answer(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger.take_in(*some(1))
+    run = ledger.plan().run
+    now = [100.0]
+
+    def answer(request: Request) -> list[Completion]:
+        now[0] += 5.0
+        return [said(request, "" if now[0] < 112 else "words")]
+
+    monkeypatch.setattr(chunks, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    written(ledger, Answering(answer), run)
+
+    assert [draft.seconds for draft in ledger.drafts()] == [15.0]

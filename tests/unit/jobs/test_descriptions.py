@@ -61,7 +61,7 @@ def copy(request: Request) -> str:
     volume = " It holds 350 ml." if "350 ml" in facts else ""
     return (
         f"{title} from Ridgeway is a blue mug of enamelled steel for the table at home.{volume} "
-        "Blue as it is, the mug is easy to find on the shelf."
+        f"Blue as it is, the {title} is easy to find on the shelf."
     )
 
 
@@ -182,15 +182,25 @@ def test_the_text_that_breaks_the_fewest_rules_is_kept_for_the_person(ledger: Le
 
     def answer(request: Request) -> list[Completion]:
         worse = "Sorry, I can't help with that."
-        return [bad(request, text=[worse, f"{copy(request)} It holds 98765 ml.", worse][len(engine.asked) - 1])]
+        return [bad(request, text=[worse, f"It holds 98765 ml. {copy(request)}", worse][len(engine.asked) - 1])]
 
     engine = Answering(answer)
     written(ledger, engine, run)
 
     (draft,) = ledger.drafts()
-    assert draft.text.endswith("It holds 98765 ml.")
+    assert draft.text.startswith("It holds 98765 ml.")
     assert draft.reasons
     assert all("98765" in reason.span for reason in draft.reasons)
+
+
+def test_of_a_text_whose_end_is_refused_what_stands_before_it_is_ready(ledger: Ledger) -> None:
+    ledger.take_in(mug())
+    engine = Answering(lambda request: [bad(request, text=f"{copy(request)} It holds 98765 ml.")])
+
+    assert written(ledger, engine, order(ledger))[0].ready == 1
+
+    (draft,) = ledger.drafts()
+    assert (draft.text, draft.reasons, draft.asks) == (copy(engine.asked[0]), (), 1)
 
 
 def test_any_text_is_kept_rather_than_none(ledger: Ledger) -> None:
@@ -273,7 +283,7 @@ def test_a_product_whose_language_has_no_prompt_any_more_does_not_touch_its_neig
     assert ledger.drafts(sku="mug2")[-1].state in (Status.HELD, Status.FAILED)
 
 
-def test_of_several_candidates_the_first_that_passes_wins(ledger: Ledger) -> None:
+def test_of_several_candidates_the_best_that_passes_is_taken_once_all_came(ledger: Ledger) -> None:
     ledger.take_in(mug())
     run = order(ledger, candidates=4)
 
@@ -525,10 +535,10 @@ def test_the_recipe_of_the_run_counts_whatever_the_settings_say_by_now(
 
 def test_a_recipe_survives_the_ledger() -> None:
     settings = Settings(sampling=Sampling(temperature=0.1, seed=3), shops={"demo": Shop(voice="Dry.")}, candidates=3)
-    recipe = Recipe.of(settings, "demo")
+    recipe = Recipe.of(settings, "demo", Wanted())
 
     assert Recipe.from_json(recipe.as_json()) == recipe
-    assert Recipe.of(settings, "demo", candidates=5).candidates == 5
+    assert Recipe.of(settings, "demo", Wanted(candidates=5)).candidates == 5
 
 
 CHANGES: dict[str, dict[str, object]] = {
@@ -558,7 +568,7 @@ def test_a_changed_prompt_makes_the_products_of_its_language_due(
     ledger.write(order(ledger, "first"))
     real = prompts.digest
     monkeypatch.setattr(
-        prompts, "digest", lambda kind, language: "edited" if language == "zh" else real(kind, language)
+        prompts, "digest", lambda kind, language, folder: "edited" if language == "zh" else real(kind, language)
     )
 
     run = order(ledger, "second")

@@ -128,6 +128,26 @@ def test_variety_is_told_in_numbers_of_texts() -> None:
     says(page(texts=[]), "No text is ready, so there is nothing to compare.")
 
 
+def twin(outcome: str, number: int, **changes: int) -> Settled:
+    message = f"9{number % 10} % the same as the text of mug-{number}"
+    return replace(settled(outcome), key=f"stool-{number}", twin=message, **changes)
+
+
+def test_near_duplicates_are_told_with_the_products_whose_texts_they_are() -> None:
+    made = page(texts=[*TEXTS, replace(settled(), resampled=1), twin("held", 1, resampled=2), twin("ready", 2)])
+    says(made, "2 were nearly another product's text and written again; 1 is held because it still is, 1 only marked.")
+    says(made, "stool-1 91 % the same as the text of mug-1", "stool-2 92 % the same as the text of mug-2")
+    assert "more are left out" not in made.text
+    assert "another product" not in page().text
+
+
+def test_of_many_near_duplicates_the_first_are_shown_and_the_others_counted() -> None:
+    made = page(texts=[twin("held", number, resampled=2) for number in range(23)])
+    says(made, "23 were nearly another product's text and written again; 23 are held because they still are.")
+    says(made, "stool-19", "3 more are left out.")
+    assert "stool-20" not in made.text
+
+
 def test_speed_has_a_bar_for_each_span_of_time_and_each_says_what_it_stands_for() -> None:
     sums = htmlreport.add_up(HEAD, iter(TEXTS))
     assert (len(sums.bars), sums.span_seconds) == (40, 1)

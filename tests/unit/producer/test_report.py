@@ -51,7 +51,10 @@ REPLIES_LISTED = [
     "id", "review_id", "shop", "sku", "rating", "language", "route", "sentiment", "state", "text", "reasons",
     "model_called",
 ]  # fmt: skip
-LISTED = ["id", "run", "shop", "sku", "kind", "language", "state", "text", "reasons", "attempt", "model", "prompt"]
+LISTED = [
+    "id", "run", "shop", "sku", "kind", "language", "state", "text", "reasons", "attempt", "model", "prompt",
+    "first_approved_by",
+]  # fmt: skip
 
 
 @pytest.fixture(autouse=True)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from copydesk.errors import ConfigurationError
-from copydesk.model import Lane
+from copydesk.model import NO_COPY, Lane
 from copydesk.settings import Nightly, Settings
 from tasks import app as tasks_app
 from tasks import bells, desk, flower, names, work
@@ -35,8 +35,13 @@ def test_every_task_of_the_app_has_an_explicit_name_and_a_declared_queue(conf: d
 
 def test_a_runs_lane_is_the_queue_its_chunks_are_rung_on(conf: dict[str, Any]) -> None:
     assert {lane.value for lane in Lane} == set(bells.QUEUES) <= {queue.name for queue in conf["task_queues"]}
+    assert set(bells.TASK_OF_KIND) == set(NO_COPY), "what is no copy has a task of its own"
     assert set(bells.TASK_OF_KIND.values()) <= set(names.ROUTES)
-    assert set(bells.TASK_OF_KIND) == {"description", "batch", "reply", "sentiment"}, "every kind has its task"
+
+
+@pytest.mark.parametrize("kind", ["description", "bullets", "translation-zh", "a_kind_of_the_shops_own"])
+def test_copy_of_every_kind_is_rung_for_one_task(kind: str) -> None:
+    assert bells.task_of(kind) == "copydesk.describe_chunk"
 
 
 def test_a_queue_that_nobody_declared_is_refused_and_not_made(conf: dict[str, Any]) -> None:
