@@ -6,9 +6,10 @@ Secrets (database and broker passwords) belong in the environment, not in the fi
 
 import os
 import tomllib
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -285,13 +286,19 @@ def load() -> Settings:
     try:
         return Settings()
     except ValidationError as error:
-        lines = [f"  {'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors()]
+        lines = [f"  {'.'.join(map(str, item['loc']))}: {_remedy(item)}" for item in error.errors()]
         wrong = "\n".join(lines)
     except SettingsError as error:
         wrong = f"  {error}: write a section in the environment name by name, or its whole value as JSON"
     except tomllib.TOMLDecodeError as error:
         wrong = f"  copydesk.toml is not TOML: {error}"
     raise ConfigurationError(f"these settings are wrong (environment or copydesk.toml):\n{wrong}") from None
+
+
+def _remedy(item: Mapping[str, Any]) -> str:
+    if item["type"] == "tuple_type":
+        return 'write a list, as in ["one", "two"]'
+    return str(item["msg"]).removeprefix("Value error, ")
 
 
 def _refuse_unknown_variables() -> None:

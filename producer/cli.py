@@ -4,6 +4,7 @@ Nothing heavy is imported before a command runs, so that `copydesk --help` answe
 """
 
 import sys
+from io import TextIOWrapper
 
 import typer
 
@@ -35,6 +36,8 @@ for commands in (catalog, writing, steering, review, reviews, rules, reporting, 
 
 def main() -> None:
     """The console script; errors that Copydesk raises on purpose are one line without a traceback."""
+    if isinstance(sys.stdout, TextIOWrapper):  # a terminal of another encoding shows what it lacks as \u2026
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         app()
     except (InputError, ConfigurationError, IllegalMove) as error:

@@ -362,8 +362,12 @@ def differing(one: Mapping[str, Any], other: Mapping[str, Any]) -> tuple[tuple[s
         return ()
     first, second = dict(_flat(one)), dict(_flat(other))
     names = [*first, *(name for name in second if name not in first)]
-    both = ((name, str(first.get(name, "-")), str(second.get(name, "-"))) for name in names)
+    both = ((name, _worded(first.get(name, "-")), _worded(second.get(name, "-"))) for name in names)
     return tuple(one for one in both if one[1] != one[2])
+
+
+def _worded(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _flat(recipe: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:

@@ -6,6 +6,7 @@ The arm of a product is a hash of the experiment's name and the sku: no table ho
 import math
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -104,15 +105,15 @@ def assign(database: Database, shop: str, kind: str, name: str, file: Path, *, s
     arms: Counter[str] = Counter()
     with database.read() as connection:
         chosen = evaluating.of_shop(connection, shop, kind)
-        found = ((change, _new(change)) for change in evaluating.changes(connection, chosen))
-        lines = _lines(found, name, share, arms)
-        first = next(lines, None)
-        if first is None:
-            raise InputError(
-                f"{shop} has no {kind} to try: it takes a text that the shop had before, and another one that is "
-                "ready, approved or published"
-            )
-        sheets.write(file, COLUMNS, chain([first], lines))
+        with closing(evaluating.changes(connection, chosen)) as changes:
+            lines = _lines(((change, _new(change)) for change in changes), name, share, arms)
+            first = next(lines, None)
+            if first is None:
+                raise InputError(
+                    f"{shop} has no {kind} to try: it takes a text that the shop had before, and another one that is "
+                    "ready, approved or published"
+                )
+            sheets.write(file, COLUMNS, chain([first], lines))
     return Assigned({arm: arms[arm] for arm in ARMS}, arms[SAME])
 
 

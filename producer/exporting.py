@@ -5,10 +5,11 @@ from pathlib import Path
 
 from copydesk.model import DESCRIPTION
 from copydesk.settings import Settings
-from copydesk.store import Database, products, texts
+from copydesk.store import Database, products
 from producer import catalog
 from producer.catalog import ExportReport
 from producer.catalog.labels import Labels
+from producer.checking import check_kind
 
 
 def write(
@@ -30,7 +31,7 @@ def write(
         NotFound: there is no such shop.
         InputError: the kind is none of copy, or the format has no place for it or for the label.
     """
-    texts.check_kind(kind)
+    check_kind(settings, kind)
     own = settings.shop(shop)
     labels = Labels(label or own.label, own.label_producer or shop)
     with database.read() as connection:

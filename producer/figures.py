@@ -137,7 +137,7 @@ def comparison_lines(found: Comparison) -> Iterator[str]:
     for side in (found.one, found.other):
         yield from _written_by(f"{side.chosen.name}: ", side.by)
     for name, one, other in found.settings:
-        yield f"  {name}: {_cut(one)} against {_cut(other)}"
+        yield f"  {name}: {_cut(one) or '-'} against {_cut(other) or '-'}"
     yield ""
     yield "* more than chance: the 95 % interval of the difference leaves out zero"
 

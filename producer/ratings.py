@@ -195,6 +195,9 @@ def read(files: Sequence[Path], key_file: Path | None = None) -> Rated:
     Raises:
         InputError: a file cannot be read or is no rating sheet, or the key is missing or wrong.
     """
+    for file in files:
+        if not file.is_file():
+            raise InputError(f"{file} is no file: name the sheets that were filled in")
     key = _key(key_file or key_of(files[0]))
     ratings: list[Rating] = []
     problems: list[Problem] = []

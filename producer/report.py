@@ -14,23 +14,23 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from copydesk.engine.models import ModelListing
-from copydesk.jobs.descriptions import Estimate
-from copydesk.jobs.digest import Digest
-from copydesk.jobs.evaluation import Evaluation
-from copydesk.model import Polarity, Status
+from copydesk.model import Lane, Polarity, Status
 from copydesk.store.drafts import UNDECIDED, Draft, Said
-from copydesk.store.replies import Reply
-from copydesk.store.reviews import Forgotten
 from copydesk.store.runs import OUTCOMES, Budget, Detail, Planned, Run
 from copydesk.store.texts import Version
 from producer import watching
-from producer.batching import Written
-from producer.catalog import ExportReport
-from producer.checkup import Check
-from producer.importing import Taken
 
-if TYPE_CHECKING:  # these know triage, whose word lists take a second that no other command needs
+if TYPE_CHECKING:  # these bring guards and triage, whose word lists take a second that most commands do not need
+    from copydesk.engine.models import ModelListing
+    from copydesk.jobs.descriptions import Estimate
+    from copydesk.jobs.digest import Digest
+    from copydesk.jobs.evaluation import Evaluation
+    from copydesk.store.replies import Reply
+    from copydesk.store.reviews import Forgotten
+    from producer.batching import Written
+    from producer.catalog import ExportReport
+    from producer.checkup import Check
+    from producer.importing import Taken
     from producer.importing_reviews import Taken as TakenReviews
     from producer.measuring import Measured
 
@@ -51,7 +51,9 @@ def print_json(value: object) -> None:
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], empty: str) -> None:
     """A table, or the line `empty` when there are no rows."""
-    table = Table(*columns, box=box.SIMPLE_HEAD)
+    table = Table(box=box.SIMPLE_HEAD)
+    for column in columns:
+        table.add_column(column, overflow="fold")  # cut off, a number or a key would be of no use
     for row in rows:
         table.add_row(*[escape(_printable(str(cell))) for cell in row])
     _console().print(table if table.row_count else empty)
@@ -62,7 +64,7 @@ def print_lines(lines: Iterable[str]) -> None:
         _say(line)
 
 
-def show_import(taken: Taken, *, as_json: bool) -> None:
+def show_import(taken: "Taken", *, as_json: bool) -> None:
     stale = taken.imported.drafts_made_stale
     went = f"{stale} drafts went stale with their products: `copydesk describe` asks for them again" if stale else ""
     _show_taken(taken, "products", went, as_json=as_json)
@@ -90,7 +92,7 @@ def _show_taken(taken: "Taken | TakenReviews", what: str, went_stale: str, *, as
         _say(f"{taken.errors} rows refused, {taken.warnings} warnings: {taken.report}")
 
 
-def show_export(written: ExportReport, file: Path, *, as_json: bool) -> None:
+def show_export(written: "ExportReport", file: Path, *, as_json: bool) -> None:
     if as_json:
         print_json({**asdict(written), "file": file})
         return
@@ -103,13 +105,13 @@ def show_export(written: ExportReport, file: Path, *, as_json: bool) -> None:
         _say(f"{number} texts of the kind {kind} are not in it: `copydesk export products --kind {kind}` writes them")
 
 
-def show_estimate(expected: Estimate, budget: Budget, *, only: bool, as_json: bool) -> None:
+def show_estimate(expected: "Estimate", budget: Budget, *, only: bool, as_json: bool) -> None:
     """What a run would take: as the command's answer, or as a note beside it where it is enqueued all the same."""
     if as_json:
         if only:
             print_json(asdict(expected))
         return
-    took = f" and {_minutes(expected.minutes)}" if expected.minutes is not None else ""
+    took = f" and {_minutes(expected.minutes)}" if expected.minutes is not None and expected.items else ""
     basis = f"as in the last {expected.runs} with this model" if expected.runs else "a guess: no run has been timed"
     _say(f"{expected.items} products: about {expected.tokens:,} tokens{took} ({basis})")
     if only:
@@ -141,7 +143,7 @@ def show_planned(planned: Planned, run: Run, *, as_json: bool) -> None:
         _say(f"  {number} left out: {why}")
 
 
-def show_batch(planned: Planned, run: Run, written: Written | None, answers: Path, *, as_json: bool) -> None:
+def show_batch(planned: Planned, run: Run, written: "Written | None", answers: Path, *, as_json: bool) -> None:
     counts = asdict(written) if written else {"answered": None, "failed": None}
     if as_json:
         made = {"run": run.id, "created": planned.created, "state": run.state, "lane": run.lane}
@@ -157,11 +159,14 @@ def show_runs(runs: Sequence[Run], *, as_json: bool) -> None:
     if as_json:
         print_json([as_dict(run) for run in runs])
         return
+    # What is the same in every run would take the others their room; keys are in `copydesk status RUN`.
+    lane = ("lane",) if any(run.lane != Lane.CATALOG for run in runs) else ()
+    outcomes = [name for name in OUTCOMES if any(run.outcomes.get(name) for run in runs)]
     rows = [
-        (run.id, run.shop, run.kind, run.lane, run.run_key, run.state, run.queued,
-         *(run.outcomes.get(name, 0) for name in OUTCOMES), _ago(run.created_at)) for run in runs
+        (run.id, run.shop, run.kind, *(run.lane for _ in lane), run.state, run.queued,
+         *(run.outcomes.get(name, 0) for name in outcomes), _ago(run.created_at)) for run in runs
     ]  # fmt: skip
-    columns = ("run", "shop", "kind", "lane", "key", "state", "queued", *OUTCOMES, "made")
+    columns = ("run", "shop", "kind", *lane, "state", "queued", *outcomes, "made")
     print_table(columns, rows, "no runs yet: `copydesk describe --shop S` makes one")
 
 
@@ -301,7 +306,7 @@ def show_draft(draft: Draft, live: str | None, *, as_json: bool, engine: str = "
         _console().print(line if line.plain == harmless else Text(harmless), soft_wrap=True)
 
 
-def show_replies(found: Sequence[Reply], *, as_json: bool) -> None:
+def show_replies(found: "Sequence[Reply]", *, as_json: bool) -> None:
     if as_json:
         print_json([reply_as_dict(reply) for reply in found])
         return
@@ -313,17 +318,17 @@ def show_replies(found: Sequence[Reply], *, as_json: bool) -> None:
     print_table(columns, rows, "no such replies: `copydesk reply --shop S` asks for them")
 
 
-def reply_as_dict(reply: Reply) -> dict[str, Any]:
+def reply_as_dict(reply: "Reply") -> dict[str, Any]:
     """A reply as `replies list --json` prints it."""
     values = {name: getattr(reply, name) for name in REPLIES_LISTED}
     return {**values, "reasons": [asdict(reason) for reason in reply.reasons]}
 
 
-def _stands(reply: Reply) -> str:
+def _stands(reply: "Reply") -> str:
     return f"{reply.state.value} ({reply.delivery.value})" if reply.delivery else reply.state.value
 
 
-def show_reply(reply: Reply, *, as_json: bool) -> None:
+def show_reply(reply: "Reply", *, as_json: bool) -> None:
     if as_json:
         shown = {name: value for name, value in asdict(reply).items() if name != "source"}
         print_json({**shown, "model_called": reply.model_called})
@@ -357,7 +362,7 @@ def show_submitted(written: int, file: Path, *, as_json: bool) -> None:
     _say(f"{written} replies in {file}")
 
 
-def show_forgotten(forgotten: Forgotten, *, as_json: bool) -> None:
+def show_forgotten(forgotten: "Forgotten", *, as_json: bool) -> None:
     if as_json:
         print_json(asdict(forgotten))
         return
@@ -380,17 +385,17 @@ def show_measured(measured: "Measured", *, as_json: bool) -> None:
         _say(f"line {one.line} is left out: {one.why}")
 
 
-def _figures(found: Evaluation) -> dict[str, Any]:
+def _figures(found: "Evaluation") -> dict[str, Any]:
     confusion = {label: {said: found.confusion.get((label, said), 0) for said in Polarity} for label in Polarity}
     return {**{name: value for name, value in asdict(found).items() if name != "confusion"}, "confusion": confusion}
 
 
-def digest_as_dict(digest: Digest, shop: str, week: str) -> dict[str, Any]:
+def digest_as_dict(digest: "Digest", shop: str, week: str) -> dict[str, Any]:
     """A digest as --json prints it."""
     return {"shop": shop, "week": week, **asdict(digest)}
 
 
-def show_models(models: Sequence[ModelListing], *, as_json: bool) -> None:
+def show_models(models: "Sequence[ModelListing]", *, as_json: bool) -> None:
     if as_json:
         print_json([asdict(model) for model in models])
         return
@@ -407,7 +412,7 @@ def show_models(models: Sequence[ModelListing], *, as_json: bool) -> None:
     print_table(("model", "size", "languages", "licence", "where"), rows, "no models")
 
 
-def show_checks(checks: Sequence[Check], *, as_json: bool) -> None:
+def show_checks(checks: "Sequence[Check]", *, as_json: bool) -> None:
     if as_json:
         print_json([asdict(check) for check in checks])
         return

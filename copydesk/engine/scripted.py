@@ -216,7 +216,8 @@ def _prose(facts: Sequence[tuple[str, str]], joined: str) -> str:
     if _is_chinese(joined):
         said = "，".join(f"{name}是{value}" for name, value in others)
         filler = "".join(_drawn(_FILLER_ZH, joined))
-        return f"{title[1]}，{said}。{filler}" if said else f"{title[1]}。{filler}"
+        named = "，".join(filter(None, (title[1], said)))
+        return f"{named}。{filler}" if named else filler
     text = f"This is {title[1] or 'it'}. {' '.join(_drawn(_FILLER, joined))}"
     said = ", ".join(value for name, value in others if name not in _UNSAID)
     return f"{text} Good to know: {said}." if said else text

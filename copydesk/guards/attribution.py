@@ -10,17 +10,20 @@ from copydesk.guards.quantities import Measure, Quantity
 _KINDS = {
     "weight": ("weight weighs weighing weigh", "heavy", "重量 净重 毛重 自重 (?<![承载负称])重"),
     "length": ("length", "long", "长度 全长"),
-    "width": ("width breadth", "wide", "宽度"),
+    "width": ("width breadth", "wide across", "宽度"),
     "height": ("height", "high tall", "高度"),
     "depth": ("depth", "deep", "深度"),
     "thickness": ("thickness", "thick", "厚度"),
-    "diameter": ("diameter", "across", "直径 口径"),
+    "diameter": ("diameter", "", "直径 口径"),
     "capacity": ("capacity volume", "", "容量 容积"),
     "load": ("load", "", "承重 载重 负重"),
     "drop": ("drop", "", "落差"),
     "power": ("power wattage", "", "功率"),
 }
 """What a number may be the measure of: as a noun or a verb, as an adjective after the number, and in Chinese."""
+
+_HOLDS = ("capacity", "load")
+"""A washing machine's load is its capacity, and a rack's weight capacity its load."""
 
 _NOUN_OF = {word: kind for kind, (nouns, _, _) in _KINDS.items() for word in nouns.split()}
 _WORD_OF = _NOUN_OF | {word: kind for kind, (_, adjectives, _) in _KINDS.items() for word in adjectives.split()}
@@ -29,7 +32,7 @@ _CHINESE = {kind: re.compile("|".join(words.split())) for kind, (_, _, words) in
 _BEFORE = re.compile(
     rf"\b({'|'.join(_NOUN_OF)})(?: (?:is|of|at|about|around|approximately|roughly|only|just|an?|up|to|the))*[ :]*$"
 )
-_AFTER = re.compile(rf"[ -]?(?:in )?({'|'.join(_WORD_OF)})\b")
+_AFTER = re.compile(rf"[ -]?(?:in )?({'|'.join(_WORD_OF)})\b(?!-)")  # not of "500 W high-speed"
 _ANY_ZH = "|".join(word for _, _, words in _KINDS.values() for word in words.split())
 _BEFORE_ZH = re.compile(rf"({_ANY_ZH})(?:[为是约达有仅在只可：:]|大约)*\s*$")
 
@@ -77,4 +80,8 @@ def _kinds_of(name: str) -> frozenset[str]:
         kinds = {kind for word in re.findall(r"[a-z]+", name) if (kind := _WORD_OF.get(word))}
     else:
         kinds = {kind for kind, names in _CHINESE.items() if names.search(name)}
-    return frozenset(kinds | {"width"} if "diameter" in kinds else kinds)  # a pan is as wide as its diameter
+    if "diameter" in kinds:  # a pan is as wide as its diameter
+        kinds.add("width")
+    if not kinds.isdisjoint(_HOLDS):
+        kinds.update(_HOLDS)
+    return frozenset(kinds)

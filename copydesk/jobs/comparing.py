@@ -92,7 +92,7 @@ class _Comparison:
             sieve.add(self._texts(comparing.others(connection, self._run, self._subject)))
             since = len(sieve)
             sieve.add(self._texts(comparing.own(connection, self._run, but_in=off)))
-        return list(sieve.pairs(self._read, since=since))
+        return list(sieve.pairs(self._read, since=since, meanwhile=self._renew_when_due))
 
     def _texts(self, found: Iterable[Written]) -> Iterator[Text]:
         for one in found:
@@ -105,6 +105,7 @@ class _Comparison:
             return {one.key: _bare(one) for one in comparing.read(connection, list(keys))}
 
     def _settle(self, pairs: Sequence[Pair]) -> Settled:
+        self._renew_when_due()
         with self._database.read() as connection:
             named = comparing.named(connection, {key for pair in pairs for key in (pair.earlier, pair.later)})
         reasons = {

@@ -2,7 +2,8 @@
 
 import difflib
 import tomllib
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -74,16 +75,35 @@ def indented(lines: Iterable[str]) -> Iterator[str]:
 
 def _read(path: Path, known: Known) -> tuple[RulesetFile | None, list[str]]:
     try:
-        content = RulesetFile.model_validate(_parsed(path))
-    except ValidationError as error:
-        return None, [_told(item) for item in error.errors()]
+        parsed = _parsed(path)
     except (ConfigurationError, OSError) as error:
         return None, [str(error)]
+    try:
+        content = RulesetFile.model_validate(parsed)
+    except ValidationError as error:
+        faults = error.errors()
+        return None, [*map(_told, faults), *_unknown(_without(parsed, [one["loc"] for one in faults]), known)]
     wrong = list(_unknown(content, known))
     try:
         return read_samples(content, path.parent), wrong
     except SampleError as error:
         return None, [*wrong, *error.lines]
+
+
+def _without(parsed: Any, wrong: Iterable[Sequence[int | str]]) -> RulesetFile:
+    """What is left of a file's content without the values of the wrong form."""
+    rest = deepcopy(parsed)
+    for keys in wrong:
+        table = rest
+        for key in keys:
+            if not isinstance(table.get(key), dict) or key == keys[-1]:
+                table.pop(key, None)
+                break
+            table = table[key]
+    try:
+        return RulesetFile.model_validate(rest)
+    except ValidationError:  # the content is no table
+        return RulesetFile()
 
 
 def _parsed(path: Path) -> Any:

@@ -14,10 +14,10 @@ import sqlalchemy as sa
 from copydesk.model import NO_COPY, Reason, Status, TextFormat
 from copydesk.store import bulk
 from copydesk.store.drafts import batched
-from copydesk.store.products import lock
+from copydesk.store.products import hold_planning, lock
 from copydesk.store.reviews import as_json
 from copydesk.store.runs import State, finalize, has_used_up
-from copydesk.store.tables import chunks, drafts, is_open, live_texts, now, products, runs, shops
+from copydesk.store.tables import chunks, drafts, is_open, live_texts, now, products, runs
 
 READ_AT_ONCE = 1000
 
@@ -185,8 +185,7 @@ def settle(
     times before, the run has used up its budget, or a newer draft of the product takes its place: then it is held.
     Drafts that people have had a look at meanwhile stay as they are.
     """
-    # Whoever plans for the shop meanwhile waits, or is waited for: both would want the one open draft of a product.
-    lock(connection, shops, shops.c.id == sa.select(runs.c.shop_id).where(runs.c.id == run).scalar_subquery())
+    hold_planning(connection, sa.select(runs.c.shop_id).where(runs.c.id == run).scalar_subquery(), alone=True)
     lock(connection, runs, runs.c.id == run)
     if connection.scalar(sa.select(runs.c.id).where(_is_mine(run, until))) is None:
         return None

@@ -12,7 +12,7 @@ from copydesk.errors import IllegalMove, InputError, NotFound
 from copydesk.model import LEGAL_MOVES, REPLY, SENTIMENT, Facts, Reason, Route, Status
 from copydesk.store import selecting
 from copydesk.store.bulk import among
-from copydesk.store.products import insert_selected, is_translation, lock, read_by, shown
+from copydesk.store.products import hold_planning, insert_selected, is_translation, lock, read_by, shown
 from copydesk.store.reviews import as_json, begun, may_be_written
 from copydesk.store.selecting import EVERY, Which
 from copydesk.store.tables import chunks, drafts, is_open, now, products, reviews, runs, shops, storable
@@ -431,8 +431,7 @@ def take_up_again(connection: sa.Connection, run: int, states: Collection[Status
     Args:
         reason: only those with this reason code.
     """
-    # Whoever plans for the shop meanwhile waits, or is waited for: both would want the one open draft of a product.
-    lock(connection, shops, shops.c.id == sa.select(runs.c.shop_id).where(runs.c.id == run).scalar_subquery())
+    hold_planning(connection, sa.select(runs.c.shop_id).where(runs.c.id == run).scalar_subquery(), alone=True)
     lock(connection, runs, runs.c.id == run)
     newer = drafts.alias("newer")
     same = sa.or_(newer.c.product_id == drafts.c.product_id, newer.c.review_id == drafts.c.review_id)

@@ -137,7 +137,7 @@ def texts(connection: sa.Connection, ids: Collection[int]) -> dict[int, str]:
     return {row.id: row.text for row in connection.execute(query.where(among(connection, drafts.c.id, ids)))}
 
 
-def changes(connection: sa.Connection, chosen: Chosen) -> Iterator[Change]:
+def changes(connection: sa.Connection, chosen: Chosen) -> Generator[Change, None, None]:
     """Of every product the newest draft a shop may show, with the text from before it, by sku; streamed.
 
     A product that had no text before is not among them.

@@ -25,6 +25,9 @@ from copydesk.model import (
 from copydesk.store.bulk import add_rows, among, begin, stream, update_rows
 from copydesk.store.tables import drafts, live_texts, now, products, shops
 
+PLANNING = 620060003
+"""The first half of the number of an advisory lock; the shop is the other."""
+
 SHOP_NAME = re.compile(r"\w[\w.-]{0,63}")
 
 STALE_WHEN_EDITED = (Status.READY, Status.HELD, Status.APPROVED)
@@ -60,6 +63,17 @@ def insert_ignoring_twins(connection: sa.Connection, table: sa.Table) -> Any:
 def lock(connection: sa.Connection, table: sa.Table, which: sa.ColumnElement[bool], *, read: bool = False) -> None:
     """Hold these rows until the transaction ends, in one order for everybody (SQLite has one writer anyway)."""
     connection.execute(sa.select(table.c.id).where(which).order_by(table.c.id).with_for_update(read=read)).all()
+
+
+def hold_planning(connection: sa.Connection, shop_id: int | sa.ColumnElement[int], *, alone: bool) -> None:
+    """Whoever plans for a shop holds this with others until the transaction ends; who writes drafts again, alone.
+
+    Both would want the one open draft of a product. Not a lock on the shop's row: of whoever changes a run twice,
+    PostgreSQL looks that up again while he holds the run. (SQLite has one writer anyway.)
+    """
+    if connection.dialect.name == "postgresql":
+        take = sa.func.pg_advisory_xact_lock if alone else sa.func.pg_advisory_xact_lock_shared
+        connection.execute(sa.select(take(PLANNING, sa.cast(shop_id, sa.Integer))))
 
 
 def insert_selected(connection: sa.Connection, table: sa.Table, query: sa.Select[Any]) -> int:

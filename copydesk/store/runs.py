@@ -11,8 +11,20 @@ import sqlalchemy as sa
 
 from copydesk.errors import IllegalMove, NotFound
 from copydesk.model import DESCRIPTION, NO_COPY, OPEN, Facts, Lane, Status, Telemetry
-from copydesk.store.products import insert_ignoring_twins, insert_selected, lock, read_by, shown
-from copydesk.store.tables import chunks, drafts, is_not_done, is_open, live_texts, now, products, runs, shops, storable
+from copydesk.store.products import hold_planning, insert_ignoring_twins, insert_selected, lock, read_by, shown
+from copydesk.store.tables import (
+    chunks,
+    drafts,
+    is_not_done,
+    is_open,
+    is_resampled,
+    live_texts,
+    now,
+    products,
+    runs,
+    shops,
+    storable,
+)
 
 BEING_WRITTEN = "already being written"
 
@@ -220,6 +232,7 @@ def open_run(
 
     If somebody waits for it by now, what is left of it goes first from here on.
     """
+    hold_planning(connection, shop_id, alone=False)
     made = connection.scalar(
         insert_ignoring_twins(connection, runs)
         .values(
@@ -725,7 +738,7 @@ def detail(connection: sa.Connection, run: int) -> Detail:
     )
     codes = Counter(reason["code"] for reasons in refused for reason in reasons if not reason.get("warns"))
     by_state = {str(row[0]): int(row[1]) for row in chunk_states}
-    resampled = sa.select(sa.func.count()).where(drafts.c.run_id == run, drafts.c.resampled > 0)
+    resampled = sa.select(sa.func.count()).where(drafts.c.run_id == run, is_resampled)
     compared = sa.select(runs.c.id).where(runs.c.id == run, runs.c.comparing_until > now())
     return Detail(
         by_state, last, lapsed or 0, dict(codes.most_common()), _telemetry(connection, run),

@@ -328,6 +328,9 @@ sa.Index(
     sqlite_where=is_open,
     postgresql_where=is_open,
 )
+is_resampled = drafts.c.resampled > sa.literal_column("0")
+"""Written again for being nearly another product's text: a few of a run, counted without reading the rest of it."""
+sa.Index("ix_drafts_resampled", drafts.c.run_id, sqlite_where=is_resampled, postgresql_where=is_resampled)
 _is_reply = sa.and_(_is(REPLY), _in(REPLY_STANDS))
 sa.Index(
     "uq_drafts_reply",  # one reply per version of a review

@@ -145,7 +145,8 @@ def undo(
     mine = sa.and_(live_texts.c.product_id == product_id, live_texts.c.kind == kind)
     current = connection.execute(sa.select(live_texts).where(mine, live_texts.c.current.is_(True))).one_or_none()
     if current is None or (to is None and not _is_change(current)):
-        raise InputError(f"nothing to undo: the {kind} of {sku!r} is the one the shop came with")
+        why = "is the one the shop came with" if current else "was never published"
+        raise InputError(f"nothing to undo: the {kind} of {sku!r} {why}")
     if to == current.version:
         raise InputError(f"version {to} is the {kind} that {sku!r} shows already")
     wanted = current.undo_to if to is None else to

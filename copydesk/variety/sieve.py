@@ -3,6 +3,7 @@
 from array import array
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from heapq import merge
 from itertools import groupby, islice
 from typing import NamedTuple
 
@@ -20,6 +21,9 @@ nearly all that are more, and takes 1.5 % of those that are 0.3 alike for nothin
 SEED = 6
 BATCH = 256
 COMPARED_AT_ONCE = 500
+
+_PLACE_BITS = 32
+_PLACE = (1 << _PLACE_BITS) - 1
 
 _BAND_MASK = 0xFFFF_FFFF  # in a million texts a hundred pairs meet by chance in a band; comparing sorts them out
 
@@ -79,14 +83,16 @@ class Sieve:
         read: Callable[[Collection[int]], Mapping[int, str]],
         threshold: float = THRESHOLD,
         since: int = 0,
+        meanwhile: Callable[[], object] = lambda: None,
     ) -> Iterator[Pair]:
         """Texts from the `since`-th on that are nearly the same as an earlier one, with the likest of those compared.
 
         Args:
             read: gives some texts once more, by their keys; one that is gone may be missing.
+            meanwhile: called every second or so for as long as nothing is read.
         """
-        found = groupby(self._candidates(since), key=lambda one: one[0])
-        while some := [(later, [earlier for _, earlier in of]) for later, of in islice(found, COMPARED_AT_ONCE)]:
+        found = groupby(self._candidates(since, meanwhile), key=lambda one: one >> _PLACE_BITS)
+        while some := [(later, sorted({one & _PLACE for one in of})) for later, of in islice(found, COMPARED_AT_ONCE)]:
             texts = read({self._keys[place] for later, earlier in some for place in (later, *earlier)})
             runs = {key: shingles(text) for key, text in texts.items()}
             for later, earlier in some:
@@ -100,19 +106,24 @@ class Sieve:
         alike, key = max(((likeness(own, runs.get(key, frozenset())), -at), key) for at, key in enumerate(keys))
         return Pair(key, self._keys[later], alike[0])
 
-    def _candidates(self, since: int) -> list[tuple[int, int]]:
-        """Places (later, earlier) of texts that agree in a band, in order.
+    def _candidates(self, since: int, meanwhile: Callable[[], object]) -> Iterator[int]:
+        """Places of texts that agree in a band, the later one's above the earlier one's bits, in order, some twice.
 
         Of those that agree with a text the first and the last before it are taken: where thousands are alike, to
-        compare each with each would take for ever, and would find the same ones.
+        compare each with each would take for ever, and would find the same ones. Eight bytes each: of texts made
+        after one pattern, each meets others in all bands.
         """
-        found: set[tuple[int, int]] = set()
+        found = []
         for band in self._bands:
-            for places in _groups(band):
-                for at, later in enumerate(places):
-                    if later >= since:
-                        found.update((later, earlier) for earlier in self._neighbours(places, at))
-        return sorted(found)
+            meanwhile()
+            found.append(array("Q", sorted(self._of_band(band, since))))
+        return merge(*found)
+
+    def _of_band(self, band: Collection[int], since: int) -> Iterator[int]:
+        for places in _groups(band):
+            for at, later in enumerate(places):
+                if later >= since:
+                    yield from (later << _PLACE_BITS | earlier for earlier in self._neighbours(places, at))
 
     def _neighbours(self, places: Sequence[int], at: int) -> Iterator[int]:
         """The first and the last text before this one of the group that are of something else."""

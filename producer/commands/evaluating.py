@@ -44,16 +44,21 @@ def evaluate(
         raise typer.BadParameter("name one of --run, --shop and --rated")
     if (sheet is not None and against is None) or (rated and against is not None):
         raise typer.BadParameter("--sheet goes with --against, and --rated with neither")
+    if key is not None and not rated:
+        raise typer.BadParameter("--key goes with --rated")
     if kind is not None and shop is None:
         raise typer.BadParameter("--kind goes with --shop: a run is of one kind")
     if rated:
         _rated(rated, key, as_json=as_json)
         return
     from producer import evaluating
+    from producer.checking import check_kind
     from producer.opening import ledger
 
     with ledger() as (settings, database):
         chosen = evaluating.chosen(database, run, shop, kind)
+        if kind is not None:
+            check_kind(settings, kind)
         if against is None:
             _evaluated(database, settings, chosen, as_json=as_json)
             return
@@ -134,9 +139,11 @@ def assign(
     from dataclasses import asdict
 
     from producer import experiments, report
+    from producer.checking import check_kind
     from producer.opening import ledger
 
-    with ledger() as (_, database):
+    with ledger() as (settings, database):
+        check_kind(settings, kind)
         assigned = experiments.assign(database, shop, kind, name, out, share=share)
     if as_json:
         report.print_json({**asdict(assigned), "file": out})

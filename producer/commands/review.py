@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from copydesk.model import DESCRIPTION, TRANSLATION_MARK, Status
+from copydesk.model import DESCRIPTION, Status
 from producer.commands import AsJson, Shop
 
 if TYPE_CHECKING:  # imported where it is used: `copydesk --help` answers at once
@@ -237,9 +237,10 @@ def _check(settings: "Settings", connection: Any, which: "Which") -> str:
     """The shop of the drafts, "" where none is named. Raises NotFound, InputError: no such shop, run or kind."""
     from copydesk.errors import NotFound
     from copydesk.store import products, runs
+    from producer.checking import check_kind
 
     if which.kind is not None:
-        _check_kind(settings, which.kind)
+        check_kind(settings, which.kind)
     if which.shop is not None:
         products.find_shop(connection, which.shop)
     if which.run is None:
@@ -248,15 +249,6 @@ def _check(settings: "Settings", connection: Any, which: "Which") -> str:
     if which.shop not in (None, of_run):
         raise NotFound(f"run {which.run} is not of the shop {which.shop!r}: `copydesk status` lists runs and shops")
     return of_run
-
-
-def _check_kind(settings: "Settings", kind: str) -> None:
-    from copydesk import prompts
-    from copydesk.errors import InputError
-
-    known = prompts.kinds(settings.prompts_dir)
-    if kind.partition(TRANSLATION_MARK)[0] not in known:
-        raise InputError(f"there is no copy of the kind {kind!r}: `copydesk kinds` lists them ({', '.join(known)})")
 
 
 @drafts_app.command("edit")
@@ -270,6 +262,8 @@ def edit(
     from producer.catalog.labels import without_line
     from producer.opening import ledger, who, words_of_a_person
 
+    if text is not None and file is not None:
+        raise typer.BadParameter("give the new text with --text or with --file, not with both")
     with ledger() as (settings, database):
         with database.read() as connection:
             found = drafts.find(connection, draft)
@@ -312,7 +306,9 @@ def publish(
 def undo(
     sku: Annotated[str | None, typer.Argument(help="The product's key (for Shopify its handle).")] = None,
     shop: Annotated[str | None, typer.Option(help="The shop; needed when several have such a product.")] = None,
-    kind: Annotated[str, typer.Option(help="The kind of copy; `copydesk kinds` lists them.")] = DESCRIPTION,
+    kind: Annotated[
+        str | None, typer.Option(help="The kind of copy; left out, the description. `copydesk kinds` lists them.")
+    ] = None,
     to: Annotated[
         int | None, typer.Option(min=1, help="The version to bring back, as `copydesk history` counts.")
     ] = None,
@@ -321,20 +317,21 @@ def undo(
     """Bring back the text from before the last change, or all that a run published, byte for byte."""
     if (sku is None) == (run is None):
         raise typer.BadParameter("name either a product or --run")
-    if run is not None and to is not None:
-        raise typer.BadParameter("--to is a version of one product: leave it out, or --run")
+    if run is not None and (to, shop, kind) != (None, None, None):
+        raise typer.BadParameter("--to, --shop and --kind are for one product: leave them out, or --run")
     if sku is not None:
-        _undo_one(sku, shop, kind, to)
+        _undo_one(sku, shop, kind or DESCRIPTION, to)
     elif run is not None:
         _undo_run(run)
 
 
 def _undo_one(sku: str, shop: str | None, kind: str, to: int | None) -> None:
     from copydesk.store import products, texts
+    from producer.checking import check_kind
     from producer.opening import ledger, who
 
     with ledger() as (settings, database):
-        _check_kind(settings, kind)
+        check_kind(settings, kind)
         with database.write() as connection:
             texts.undo(connection, products.find_shop_of(connection, sku, shop), sku, by=who(), kind=kind, to=to)
     typer.echo(f"{sku} shows its earlier text again" if to is None else f"{sku} shows the text of version {to} again")
@@ -366,12 +363,13 @@ def history(
     """List every text that a product showed: when it was put there, by whom, and what it came from."""
     from copydesk.store import products, texts
     from producer import report
+    from producer.checking import check_kind
     from producer.opening import ledger
 
     if versions and not (diff and len(versions) == 2):
         raise typer.BadParameter("two versions are compared: `copydesk history SKU --diff A B`")
     with ledger() as (settings, database), database.read() as connection:
-        _check_kind(settings, kind)
+        check_kind(settings, kind)
         found = texts.history(connection, products.find_shop_of(connection, sku, shop), sku, kind)
     if diff:
         report.show_difference(*_two_of(found, versions), as_json=as_json)

@@ -51,8 +51,10 @@ def show(
     from copydesk import prompts, settings
     from copydesk.jobs import recipes
     from producer import rulesheets
+    from producer.checking import check_shop
 
     loaded = settings.load()
+    check_shop(loaded, shop)
     languages = (language,) if language else prompts.languages(kind, loaded.prompts_dir) or ("en",)
     found = {one: recipes.effective_rules(loaded, shop, kind, one) for one in languages}
     rulesheets.show(found, as_json=as_json)

@@ -110,8 +110,12 @@ def kinds(
     """List the kinds of copy that can be written, in which languages, and their limits."""
     from copydesk import settings
     from producer import kinds as listing
+    from producer.checking import check_shop
 
-    listing.show(listing.listed(settings.load(), shop), as_json=as_json)
+    loaded = settings.load()
+    if shop:
+        check_shop(loaded, shop)
+    listing.show(listing.listed(loaded, shop), as_json=as_json)
 
 
 def batch(

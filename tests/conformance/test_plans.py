@@ -14,8 +14,9 @@ import sqlalchemy as sa
 from databases import MINE, Ledger, PostgreSQL, outcome, some, take_for_compared
 
 from copydesk.jobs import retry
-from copydesk.model import Status
+from copydesk.model import Reason, Status
 from copydesk.store import Database, comparing, drafts, retention, runs, tables, texts
+from copydesk.store.bulk import among
 
 PRODUCTS, RUNS, CHUNK_SIZE = 5_000, 4, 4
 BIG = {
@@ -47,8 +48,8 @@ class Read(NamedTuple):
 IN_HAND = {"ix_drafts_lease", "ix_drafts_review_id", "ix_drafts_batch_request_id"}
 """Partial indexes that hold a few drafts, or (here) none."""
 
-FEW = IN_HAND | {"ix_drafts_open_of_chunk", "ix_chunks_open"}
-"""Those, and what is open: such an index may be read from end to end."""
+FEW = IN_HAND | {"ix_drafts_open_of_chunk", "ix_chunks_open", "ix_drafts_resampled"}
+"""Those, what is open, and what was written again: such an index may be read from end to end."""
 
 
 class Big:
@@ -185,10 +186,25 @@ def _undo_what_a_run_published(connection: sa.Connection, big: Big) -> None:
     assert texts.undo_some(connection, 1, product_ids, by="ann", kind="description").undone == len(product_ids) > 0
 
 
+def _settle_near_duplicates(connection: sa.Connection, big: Big) -> None:
+    taken = sa.update(tables.runs).where(tables.runs.c.id == big.run).values(comparing_until=tables.now(60))
+    until = connection.execute(taken.returning(tables.runs.c.comparing_until)).scalar_one()
+    ids = [one.id for one in big.claimed]
+    own = sa.update(tables.drafts).where(among(connection, tables.drafts.c.id, ids))
+    connection.execute(own.values(state="ready"))
+    reasons = dict.fromkeys(ids, Reason("duplicate", "95 % the same"))
+    settled = comparing.settle(connection, big.run, until, reasons, most=2)
+    assert settled is not None
+    assert settled.again == len(ids)
+
+
 OF_A_RUN_OR_ALL: dict[str, Action] = {
     "finalize": lambda connection, big: runs.finalize(connection, big.run),
     "runs to be compared": lambda connection, big: comparing.due(connection),
     "who compares": lambda connection, big: comparing.begin(connection, big.run, 60),
+    "near-duplicates written again": _settle_near_duplicates,
+    "near-duplicates read once more": lambda connection, big: comparing.read(connection, [-1, *range(1, 20_000, 1000)]),
+    "near-duplicates named": lambda connection, big: comparing.named(connection, [-1, *range(1, 20_000, 1000)]),
     "claim_bells": lambda connection, big: runs.claim_bells(connection, 6),
     "wait_again": lambda connection, big: runs.wait_again(connection, {(big.run, 3)}, rung_before_seconds=-1),
     "close_chunks": lambda connection, big: runs.close_chunks(connection),
@@ -233,6 +249,13 @@ def test_no_table_that_grows_with_the_catalog_is_read_whole(big: Big, name: str)
 
     assert any(of for of in reads.values()), "nothing was explained"
     assert reading_whole(reads) == {}
+
+
+def test_what_was_written_again_is_counted_without_reading_the_rest_of_the_run(big: Big) -> None:
+    reads = big.reads(lambda connection, big: runs.detail(connection, big.run))
+
+    [counted] = [of for text, of in reads.items() if "resampled" in text]
+    assert {read.index for read in counted} == {"ix_drafts_resampled"}
 
 
 @pytest.mark.parametrize("name", OF_A_CHUNK)

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from databases import Ledger, at_once, outcome, product, some
+from databases import PATIENCE_SECONDS, Ledger, Meanwhile, at_once, outcome, product, some
 
 from copydesk.jobs import comparing, stopping, upkeep
 from copydesk.model import Reason, Status, Telemetry, TextFormat
 from copydesk.store import comparing as comparisons
-from copydesk.store import drafts, runs, tables
+from copydesk.store import drafts, products, runs, tables
 
 MUG = (
     "A plain mug of stoneware that holds half a litre, sits well in the hand, and may go into the dishwasher every "
@@ -324,6 +324,41 @@ def test_a_long_comparison_keeps_its_run(ledger: Ledger, monkeypatch: pytest.Mon
     assert begin(ledger, run) is None
 
 
+def test_who_changes_a_run_twice_and_who_takes_it_up_again_do_not_wait_for_each_other(
+    ledger: Ledger, meanwhile: Meanwhile
+) -> None:
+    ledger.take_in(*some(2))
+    run = wrote(ledger, {"sku1": MUG.format("May"), "sku2": MUG.format("June")})
+    until = begin(ledger, run)
+    assert until
+    later = ledger.drafts(run=run)[1].id
+
+    def take_up_again() -> int:
+        with ledger.database.write() as connection:
+            return drafts.take_up_again(connection, run, [Status.FAILED])
+
+    def settle() -> comparisons.Settled | None:
+        with ledger.database.write() as connection:
+            return comparisons.settle(connection, run, until, {later: TWIN}, most=2)
+
+    for action, made in ((take_up_again, 0), (settle, comparisons.Settled(again=1))):
+        with ledger.database.write() as connection:
+            runs.note_trouble(connection, run, "one")
+            waits = meanwhile.start(action)
+            runs.note_trouble(connection, run, "another")
+        assert waits.result(PATIENCE_SECONDS) == made
+
+
+def test_who_plans_waits_for_who_has_drafts_written_again(ledger: Ledger, meanwhile: Meanwhile) -> None:
+    ledger.take_in(*some(1))
+    wrote(ledger, {"sku1": LAMP})
+    with ledger.database.write() as connection:
+        products.hold_planning(connection, ledger.shop_id, alone=True)
+        planned = meanwhile.start(lambda: ledger.plan("next", everything=True))
+        assert not planned.done()
+    assert planned.result(PATIENCE_SECONDS).queued == 1
+
+
 def test_a_run_that_is_taken_up_again_is_compared_again(ledger: Ledger) -> None:
     ledger.take_in(*some(2))
     run = ledger.plan().run
@@ -423,6 +458,27 @@ def test_more_near_duplicates_than_one_transaction_moves(ledger: Ledger, monkeyp
 
     assert ledger.states(run) == ["ready"] + ["pending"] * 7
     assert len(ledger.bells(9)) == 2
+
+
+def test_whoever_takes_long_to_move_near_duplicates_keeps_his_run(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(comparing, "SETTLED_AT_ONCE", 2)
+    ledger.take_in(*some(8))
+    run = wrote(ledger, {f"sku{number}": MUG.format(number) for number in range(1, 9)})
+    settle, clock, held_until = comparisons.settle, [0.0], []
+
+    def slow(connection: Any, run: int, until: datetime, *args: Any, **kw: Any) -> comparisons.Settled | None:
+        held_until.append(until)
+        clock[0] += 100
+        return settle(connection, run, until, *args, **kw)
+
+    monkeypatch.setattr(comparing, "_now", lambda: clock[0])
+    monkeypatch.setattr(comparisons, "settle", slow)
+    assert not compare(ledger, run)
+
+    assert len(held_until) == len(set(held_until)) == 4
+    assert ledger.states(run) == ["ready"] + ["pending"] * 7
 
 
 def test_killed_between_two_transactions_the_comparison_is_begun_anew(

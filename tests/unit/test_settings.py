@@ -138,6 +138,11 @@ def test_a_section_that_is_not_json_is_refused_by_name(monkeypatch: pytest.Monke
     assert name.split("__", maxsplit=1)[0].lower() in refused().lower()
 
 
+def test_one_name_in_the_place_of_a_list_is_refused_with_the_remedy(write_file: WriteFile) -> None:
+    write_file('[shops.acme]\nrules = "rules.toml"\n')
+    assert "shops.acme.rules: write a list, as in" in refused()
+
+
 def test_a_file_that_is_no_toml_is_refused_by_name(write_file: WriteFile) -> None:
     write_file("chunk_size = = 3")
     assert "copydesk.toml" in refused()

@@ -290,7 +290,9 @@ def test_two_runs_are_compared_as_a_table_and_as_json(
         (["--run", 99], "there is no run 99"),
         (["--shop", "nowhere"], "nowhere"),
         (["--run", 1, "--against", 1], "with itself"),
-        (["--rated", "nothing.csv"], "key"),
+        (["--run", 1, "--key", "k.json"], "--key goes with --rated"),
+        (["--shop", "demo", "--kind", "sonnet"], "no copy of the kind 'sonnet'"),
+        (["--rated", "nothing.csv"], "nothing.csv is no file"),
     ],
 )
 def test_wrong_use_ends_with_2_and_a_remedy(

@@ -1,6 +1,7 @@
 """Experiments: the same arms for everybody, and results that say how sure they are."""
 
 import csv
+import gc
 import random
 from pathlib import Path
 
@@ -69,6 +70,19 @@ def test_a_shop_without_a_new_text_has_no_experiment_and_no_file(ledger: Ledger,
     with pytest.raises(InputError, match="no description to try"):
         experiments.assign(ledger.database, "demo", "description", "mugs", tmp_path / "a.csv", share=0.5)
     assert list(tmp_path.glob("*.csv")) == []
+
+
+def test_a_file_that_cannot_be_written_leaves_no_query_open(
+    ledger: Ledger, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    ledger.take_in(*some(3))
+    ledger.approved(text="New {sku}.")
+    with pytest.raises(InputError, match="cannot be written") as error:
+        experiments.assign(ledger.database, "demo", "description", "mugs", tmp_path / "no" / "a.csv", share=0.5)
+    ledger.database.close()
+    del error
+    gc.collect()
+    assert caplog.messages == []
 
 
 @given(st.text(), st.text(), st.floats(0, 1), st.floats(0, 1))

@@ -91,7 +91,7 @@ def test_a_translation_goes_out_in_its_own_language(ledger: Ledger, tmp_path: Pa
 
 
 def test_what_is_no_copy_is_not_exported(ledger: Ledger, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no kind of copy"):
+    with pytest.raises(InputError, match="no copy of the kind 'reply'"):
         exporting.write(ledger.database, Settings(), "demo", tmp_path / "out", "jsonl", kind="reply")
 
 

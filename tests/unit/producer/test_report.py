@@ -233,6 +233,21 @@ def test_a_run_as_json_has_every_outcome_even_those_that_are_zero(capsys: pytest
     assert "`copydesk describe --shop S` makes one" in capsys.readouterr().out
 
 
+def test_runs_fit_a_narrow_terminal_whole(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    report.show_runs([replace(ENDED, kind="translation-zh"), replace(RUN, id=8)], as_json=False)
+    [_, header, _, ended, _, *_] = capsys.readouterr().out.splitlines()
+    assert header.split() == ["run", "shop", "kind", "state", "queued", "ready", "held", "made"]
+    assert ended.split()[:7] == ["7", "acme", "translation-zh", "finished", "50", "46", "4"]
+
+
+def test_a_table_cuts_no_word_off(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "24")
+    report.print_table(("sku", "text"), [("a-key-without-any-blanks", "一个品牌的故事由目录里的一行写成")], "")
+    shown = "".join(capsys.readouterr().out.split())
+    assert "…" not in shown
+
+
 def test_each_failed_check_is_followed_by_its_remedy(capsys: pytest.CaptureFixture[str]) -> None:
     report.show_checks([Check("database", "fine"), Check("broker", "away", "start it")], as_json=False)
     assert capsys.readouterr().out.splitlines() == ["  ok  database: fine", "FAIL  broker: away", "      start it"]

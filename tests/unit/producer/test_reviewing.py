@@ -125,12 +125,33 @@ def test_an_unknown_shop_run_or_kind_is_named(ledger: Ledger, run: int) -> None:
         ("--shop", "nowhere", NotFound),
         ("--run", 77, NotFound),
         ("--kind", "sonnet", InputError),
+        ("--kind", "bullets-zh", InputError),
     ]:
         with pytest.raises(error, match=str(value)):
             copydesk("drafts", "list", option, value)
     Ledger(ledger.database, "other")
     with pytest.raises(NotFound, match="not of the shop 'other'"):
         copydesk("drafts", "approve", "--run", run, "--shop", "other")
+
+
+def test_a_translation_is_named_with_its_language(ledger: Ledger) -> None:
+    with pytest.raises(InputError, match="use translation-en or translation-zh"):
+        copydesk("drafts", "list", "--kind", "translation")
+    assert copydesk("drafts", "list", "--kind", "translation-zh").stdout == "no such drafts\n"
+
+
+def test_a_new_text_is_given_in_one_way(ledger: Ledger, run: int, tmp_path: Path) -> None:
+    file = tmp_path / "words.txt"
+    file.write_text("Mine.", "utf-8")
+    assert copydesk("drafts", "edit", 1, "--text", "Mine too.", "--file", file).exit_code == 2
+    assert ledger.states()[0] == "ready"
+
+
+@pytest.mark.parametrize("words", [["kinds"], ["rules", "show"]])
+def test_rules_are_shown_of_shops_that_somebody_knows(ledger: Ledger, words: list[str]) -> None:
+    with pytest.raises(NotFound, match="no shop 'nowhere'"):
+        copydesk(*words, "--shop", "nowhere")
+    assert copydesk(*words, "--shop", "demo").exit_code == 0
 
 
 @pytest.mark.parametrize(
@@ -295,7 +316,9 @@ def test_undo_takes_back_one_product_one_version_or_a_whole_run(ledger: Ledger, 
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("words", [[], ["sku1", "--run", 1], ["--run", 1, "--to", 1], ["sku1", "--to", 0]])
+@pytest.mark.parametrize(
+    "words", [[], ["sku1", "--run", 1], ["--run", 1, "--to", 1], ["--run", 1, "--shop", "demo"], ["sku1", "--to", 0]]
+)
 def test_what_is_to_be_undone_is_named_in_one_way(ledger: Ledger, words: list[object]) -> None:
     assert copydesk("undo", *words).exit_code == 2
 

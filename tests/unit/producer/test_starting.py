@@ -1,6 +1,7 @@
 """What a producer loads: it asks for work, so it needs no model, no worker and, until a command runs, no database."""
 
 import json
+import os
 import subprocess
 import sys
 
@@ -30,6 +31,17 @@ def test_asking_for_work_loads_no_model_and_no_flower() -> None:
     loaded = loaded_by("producer.cli, producer.asking, producer.demonstration, producer.together, tasks.bells")
     for heavy in ("torch", "transformers", "flower"):
         assert heavy not in loaded
+
+
+def test_a_terminal_of_another_encoding_shows_what_it_can() -> None:
+    code = "from producer import cli; cli.app = lambda: cli.typer.echo('杯子…'); cli.main()"
+    environment = {**os.environ, "PYTHONIOENCODING": "latin-1"}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, timeout=30, env=environment)
+    assert rb"\u676f\u5b50\u2026" in done.stdout
+
+
+def test_printing_a_table_loads_no_guards() -> None:
+    assert not {name for name in loaded_by("producer.report") if name.startswith("copydesk.guards")}
 
 
 def test_neither_what_commands_print_nor_a_worker_at_its_start_loads_the_word_lists_of_triage() -> None:

@@ -116,6 +116,13 @@ def test_all_that_is_wrong_is_told_at_once(files: Files) -> None:
     ]
 
 
+def test_unknown_names_are_told_beside_values_of_the_wrong_form(files: Files) -> None:
+    text = "max_words = 0\nrequired = ['a', 3]\n[kinds.bulets]\ntone = 3\n[guards]\nword = 'hard'\nwords = 'no'"
+    assert sorted(line.split(": ")[0] for line in files.wrong(text)) == [
+        "guards", "guards.words", "kinds.bulets", "kinds.bulets.tone", "max_words", "required.1",
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("name", "text", "beginning"),
     [

@@ -2,6 +2,7 @@
 
 import random
 import time
+import tracemalloc
 from collections.abc import Collection
 from itertools import pairwise
 
@@ -134,6 +135,28 @@ def test_where_all_texts_are_the_same_the_work_does_not_grow_with_their_square()
         sieve.add(Text(number, number, MUG) for number in range(count))
         assert len(list(sieve.pairs(read))) == count - 1
         assert sum(compared) <= 1.1 * count
+
+
+def test_where_all_texts_are_made_after_one_pattern_the_memory_stays_small_and_the_caller_is_heard() -> None:
+    chance, said, heard = random.Random(6), dict[int, str](), list[int]()
+    pattern = words(chance)
+    for number in range(2_000):
+        made = list(pattern)
+        for _ in range(4):
+            made[chance.randrange(len(made))] = chance.choice(WORDS)
+        said[number] = " ".join(made)
+    sieve = Sieve()
+    sieve.add(Text(number, number, text) for number, text in said.items())
+    pairs = sieve.pairs(lambda keys: {key: said[key] for key in keys}, meanwhile=lambda: heard.append(1))
+
+    tracemalloc.start()
+    next(sieve._candidates(0, lambda: None))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+
+    assert peak < 500 * len(sieve)
+    assert list(pairs)
+    assert len(heard) == len(sieve._bands)
 
 
 def test_a_text_takes_little_memory() -> None:

@@ -20,9 +20,12 @@ def upgrade() -> None:
         sa.Column("first_approved_by", sa.Text(), nullable=True),
     ):
         op.add_column("drafts", column)
+    few = sa.text("resampled > 0")
+    op.create_index("ix_drafts_resampled", "drafts", ["run_id"], sqlite_where=few, postgresql_where=few)
 
 
 def downgrade() -> None:
+    op.drop_index("ix_drafts_resampled", "drafts")
     for name in ("seconds", "resampled", "first_approved_by"):
         op.drop_column("drafts", name)
     for name in ("comparing_until", "compared_at"):
