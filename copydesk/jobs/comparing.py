@@ -12,6 +12,7 @@ from datetime import datetime
 from time import monotonic as _now
 from typing import Any, TypeVar
 
+from copydesk.errors import StoreUnavailable
 from copydesk.jobs import retry
 from copydesk.model import DUPLICATE, Reason, TextFormat
 from copydesk.store import Database, comparing
@@ -39,14 +40,22 @@ class _Lost(Exception):
 
 
 def compare_due(database: Database) -> int:
-    """Compare every run that owes nothing else; returns how many ended."""
+    """Compare every run that owes nothing else; returns how many ended.
+
+    One that cannot be compared is logged, and tried again once its lease has run out: it holds up no other.
+    """
     with database.read() as connection:
         due = comparing.due(connection)
     ended = 0
     for run in due:
         with database.write() as connection:
             until = comparing.begin(connection, run, LEASE_SECONDS)
-        ended += until is not None and compare(database, run, until)
+        try:
+            ended += until is not None and compare(database, run, until)
+        except StoreUnavailable:
+            raise
+        except Exception:
+            log.exception("run %d cannot be compared", run)
     return ended
 
 

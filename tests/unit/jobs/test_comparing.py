@@ -1,6 +1,7 @@
 """The worker that ends a run's last chunk compares its texts; the store's own part is in tests/conformance."""
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -121,3 +122,31 @@ def test_a_run_over_its_budget_when_all_is_written_is_finished_not_cancelled(
 
     found = ledger.run(run)
     assert (found.state, found.outcomes) == ("finished", {"ready": 1, "held": 1})
+
+
+def test_a_run_that_cannot_be_compared_holds_up_no_other(
+    ledger: Ledger,
+    opened: Callable[[Parrot], HostedEngine],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    ledger.take_in(*some(3))
+    broken = planned(ledger)
+    honest = comparing.compare
+
+    def compare(database: Database, run: int, until: Any) -> bool:
+        if run == broken:
+            raise MemoryError("too many")
+        return honest(database, run, until)
+
+    monkeypatch.setattr(comparing, "compare", compare)
+    with pytest.raises(MemoryError):
+        write(ledger, opened(Parrot(times=0)), broken)
+    with ledger.database.write() as connection:
+        connection.execute(sa.update(tables.runs).values(comparing_until=None))
+    assert comparing.compare_due(ledger.database) == 0
+    assert f"run {broken} cannot be compared" in caplog.text
+    monkeypatch.setattr(comparing, "compare", honest)
+    with ledger.database.write() as connection:
+        connection.execute(sa.update(tables.runs).values(comparing_until=None))
+    assert comparing.compare_due(ledger.database) == 1
