@@ -11,7 +11,7 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 from copydesk.errors import StoreUnavailable
-from copydesk.jobs import descriptions
+from copydesk.jobs import copywriting
 from copydesk.model import Lane
 from copydesk.settings import Settings
 from copydesk.store import Database, drafts
@@ -98,9 +98,9 @@ class Shops:
     def _plan(self, shop: str, skus: Sequence[str], lane: Lane, poison: str = "") -> None:
         """With the same key until an answer comes: a plan whose answer was lost is not made twice."""
         self._runs += 1
-        wanted = descriptions.Wanted(everything=True, skus=skus, lane=lane)
+        wanted = copywriting.Wanted(everything=True, skus=skus, lane=lane)
         key = f"chaos {self._runs}"
-        made = self._until_it_works(lambda: descriptions.plan(self.database, self.settings, shop, key, wanted))
+        made = self._until_it_works(lambda: copywriting.plan(self.database, self.settings, shop, key, wanted))
         self.planned.append(Planned(made.run, made.queued, poison))
         self._ring()
 

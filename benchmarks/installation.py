@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from copydesk import settings as copydesk_settings
-from copydesk.jobs import descriptions
+from copydesk.jobs import copywriting
 from copydesk.model import Product
 from copydesk.settings import Settings
 from copydesk.store import Database, products, runs
@@ -63,8 +63,8 @@ class Desk:
 
     def plan(self, *, skus: Sequence[str] | None = None) -> int:
         key = asking.new_key()
-        return descriptions.plan(
-            self.database, self.settings, SHOP, key, descriptions.Wanted(everything=True, skus=skus)
+        return copywriting.plan(
+            self.database, self.settings, SHOP, key, copywriting.Wanted(everything=True, skus=skus)
         ).run
 
     def ring(self) -> None:

@@ -4,7 +4,7 @@
         [--temperature T] [--top-p P] [--texts FILE]
 
 What is not named is as in the settings. Each catalog is imported into a database of its own, planned, and written chunk
-by chunk by `descriptions.write_chunk`, as a worker does, with one engine for all; no broker. Every ready text is read
+by chunk by `copywriting.write_chunk`, as a worker does, with one engine for all; no broker. Every ready text is read
 by tests/independent.py, which knows nothing of the guards: `unsupported` counts those with a number, unit, material or
 certificate that the facts do not hold. `likeness` is the share of ready texts nearly the same as an earlier one's,
 `coverage` the mean share of facts said. Held texts are printed with their reasons; `--texts` writes everything down.
@@ -28,7 +28,7 @@ from copydesk import prompts
 from copydesk.engine.base import Deliver, Engine, Request
 from copydesk.engine.open import open_engine
 from copydesk.guards.explain import coverage
-from copydesk.jobs import descriptions
+from copydesk.jobs import copywriting
 from copydesk.model import Status
 from copydesk.settings import Sampling, Settings
 from copydesk.store import Database, drafts, runs
@@ -66,7 +66,7 @@ def written(engine: Engine, settings: Settings, catalog: Path, folder: Path) -> 
     try:
         database.migrate()
         importing.take_in(database, SHOP, catalog, "auto", folder / "report.csv")
-        run = descriptions.plan(database, settings, SHOP, "measured").run
+        run = copywriting.plan(database, settings, SHOP, "measured").run
         with database.read() as connection:
             chunks = range(runs.find(connection, run).queued // settings.chunk_size + 1)
         began = time.perf_counter()
@@ -86,7 +86,7 @@ def _is_over(database: Database, run: int) -> bool:
 
 
 def _write(database: Database, settings: Settings, engine: Engine, run: int, chunk: int) -> None:
-    descriptions.write_chunk(database, settings, engine, run, chunk, lambda _: None)
+    copywriting.write_chunk(database, settings, engine, run, chunk, lambda _: None)
 
 
 def figures(found: Sequence[Draft], seconds: float) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import typer
 from copydesk import settings as copydesk_settings
 from copydesk.engine import choosing, models
 from copydesk.errors import ModelError
-from copydesk.jobs import descriptions, publishing
+from copydesk.jobs import copywriting, publishing
 from copydesk.settings import Settings
 from copydesk.store import Database, drafts, products, runs
 from copydesk.store.runs import OUTCOMES
@@ -56,7 +56,7 @@ def _walk(settings: Settings, database: Database, folder: Path) -> int:
     done = taken.imported
     _say(f"   {done.new} new, {done.changed} changed, {done.unchanged} unchanged; {taken.warnings} warnings")
     _say("2. a run is planned: what changed since the last one")
-    planned = descriptions.plan(database, settings, SHOP, asking.new_key())
+    planned = copywriting.plan(database, settings, SHOP, asking.new_key())
     _say(f"   run {planned.run}: {planned.queued} queued; left out: {dict(planned.skipped) or 'none'}")
     with database.read() as connection:
         left = runs.running(connection)  # of this run, or of one that was interrupted

@@ -15,7 +15,7 @@ from copydesk import guards, metrics, prompts
 from copydesk.errors import InputError
 from copydesk.guards.draft import is_chinese
 from copydesk.guards.explain import coverage
-from copydesk.jobs import descriptions, recipes
+from copydesk.jobs import copywriting, recipes
 from copydesk.metrics import Interval, Paired, Sample
 from copydesk.model import DESCRIPTION, TRANSLATION_MARK, Status
 from copydesk.prompts.files import PromptFile
@@ -200,7 +200,7 @@ class Judge:
         """
         rules, prompt = self._in(written.language)
         own = replace(written.facts, language=written.language)
-        facts, source = descriptions.sayable(own, written.live_text, self._to)
+        facts, source = copywriting.sayable(own, written.live_text, self._to)
         voice = rules.voice or self._settings.shop(self._shop).voice
         verdict = guards.judge(written.text, facts, rules, finished=True, echoes=prompt.echoes, voice=voice)
         reasons = (*verdict.reasons, *guards.left_out(source, written.text, written.language, rules))

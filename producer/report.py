@@ -22,7 +22,7 @@ from producer import watching
 
 if TYPE_CHECKING:  # these bring guards and triage, whose word lists take a second that most commands do not need
     from copydesk.engine.models import ModelListing
-    from copydesk.jobs.descriptions import Estimate
+    from copydesk.jobs.copywriting import Estimate
     from copydesk.jobs.digest import Digest
     from copydesk.jobs.evaluation import Evaluation
     from copydesk.store.replies import Reply

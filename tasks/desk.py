@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 from copydesk.engine.base import Engine
 from copydesk.errors import ConfigurationError, CopydeskError, StoreUnavailable
-from copydesk.jobs import batch, chunks, descriptions, posting, replies, sentiments, upkeep
+from copydesk.jobs import batch, chunks, copywriting, posting, replies, sentiments, upkeep
 from copydesk.jobs.chunks import Progress, Tally
 from copydesk.settings import Settings
 from copydesk.store import Database, runs
@@ -63,7 +63,7 @@ class Desk:
     _draining: threading.Event = field(default_factory=threading.Event, init=False, repr=False)
 
     def describe_chunk(self, run: int, chunk: int, progress: Progress) -> str:
-        return self._write(descriptions.write_chunk, self.engine, run, chunk, progress)
+        return self._write(copywriting.write_chunk, self.engine, run, chunk, progress)
 
     def batch_chunk(self, run: int, chunk: int, progress: Progress) -> str:
         return self._write(batch.write_chunk, self.engine, run, chunk, progress)
@@ -156,7 +156,7 @@ class Desk:
     def nightly(self, shop: str) -> str:
         """Two beats make one run: its key is the schedule's slot."""
         slot = schedule.last_slot(self.settings.nightly, datetime.now(UTC))
-        planned = descriptions.plan(self.database, self.settings, shop, nightly_key(slot))
+        planned = copywriting.plan(self.database, self.settings, shop, nightly_key(slot))
         self._ring()
         return (
             f"run {planned.run}: {planned.queued} queued" if planned.created else f"run {planned.run} was there already"

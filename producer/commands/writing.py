@@ -8,7 +8,7 @@ import typer
 from producer.commands import AsJson, MaxMinutes, MaxTokens, Shop, Urgent
 
 if TYPE_CHECKING:
-    from copydesk.jobs.descriptions import Wanted
+    from copydesk.jobs.copywriting import Wanted
     from copydesk.model import Lane
 
 Everything = Annotated[
@@ -46,7 +46,7 @@ def describe(
     as_json: AsJson = False,
 ) -> None:
     """Enqueue descriptions for a shop's catalog: `write --kind description`."""
-    from copydesk.jobs.descriptions import Wanted
+    from copydesk.jobs.copywriting import Wanted
     from copydesk.store.runs import Budget
 
     wanted = Wanted(everything, sku, candidates, limit, _lane(urgent), Budget(max_tokens, max_minutes))
@@ -70,7 +70,7 @@ def write(
     as_json: AsJson = False,
 ) -> None:
     """Enqueue copy of any kind for a shop's catalog: titles, bullets, e-mails, translations ..."""
-    from copydesk.jobs.descriptions import Wanted
+    from copydesk.jobs.copywriting import Wanted
     from copydesk.store.runs import Budget
 
     budget = Budget(max_tokens, max_minutes)
@@ -85,18 +85,18 @@ def _lane(urgent: bool) -> "Lane":
 
 
 def _enqueue(shop: str, wanted: "Wanted", key: str | None, *, estimate: bool, wait: bool, as_json: bool) -> None:
-    from copydesk.jobs import descriptions
+    from copydesk.jobs import copywriting
     from copydesk.store.runs import NO_BUDGET
     from producer import asking, report, watching
     from producer.opening import ledger
 
     with ledger() as (settings, database):
         if estimate or wanted.budget != NO_BUDGET:
-            expected = descriptions.estimate(database, settings, shop, wanted)
+            expected = copywriting.estimate(database, settings, shop, wanted)
             report.show_estimate(expected, wanted.budget, only=estimate, as_json=as_json)
         if estimate:
             return
-        planned = descriptions.plan(database, settings, shop, key or asking.new_key(), wanted)
+        planned = copywriting.plan(database, settings, shop, key or asking.new_key(), wanted)
         asking.ring(settings, database, planned, wanted.lane)
         run = watching.watch(database, planned.run, quiet=as_json) if wait else watching.find(database, planned.run)
     report.show_planned(planned, run, as_json=as_json)

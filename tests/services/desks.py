@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 import redis
 from celery import Celery
 
-from copydesk.jobs import descriptions
+from copydesk.jobs import copywriting
 from copydesk.settings import Settings
 from copydesk.store import Database
 from producer import importing
@@ -237,7 +237,7 @@ class Desk:
         """Plan a run and have the worker's own sweep ring for it; tests/walk asks by the console script."""
         settings = Settings(engine="scripted", chunk_size=int(self.env.get("COPYDESK_CHUNK_SIZE", 32)))
         with self._database() as database:
-            run = descriptions.plan(database, settings, shop, f"test {time.monotonic()}").run
+            run = copywriting.plan(database, settings, shop, f"test {time.monotonic()}").run
         self.send("copydesk.sweep", "upkeep")
         return run
 

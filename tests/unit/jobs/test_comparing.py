@@ -12,7 +12,7 @@ from copydesk.engine.base import Request
 from copydesk.engine.hosted import HostedEngine
 from copydesk.engine.scripted import Behaviour, ScriptedBackend
 from copydesk.errors import StoreUnavailable
-from copydesk.jobs import comparing, descriptions, upkeep
+from copydesk.jobs import comparing, copywriting, upkeep
 from copydesk.settings import Sampling, Settings
 from copydesk.store import Database, tables
 
@@ -54,11 +54,11 @@ def write(ledger: Ledger, engine: HostedEngine, run: int) -> None:
     """Ring and write until nothing is left to ring."""
     while bells := ledger.bells(9):
         for bell in bells:
-            descriptions.write_chunk(ledger.database, SETTINGS, engine, run, bell.chunk, lambda line: None)
+            copywriting.write_chunk(ledger.database, SETTINGS, engine, run, bell.chunk, lambda line: None)
 
 
 def planned(ledger: Ledger) -> int:
-    return descriptions.plan(ledger.database, SETTINGS, ledger.shop, "night").run
+    return copywriting.plan(ledger.database, SETTINGS, ledger.shop, "night").run
 
 
 def test_the_worker_of_the_last_chunk_puts_near_duplicates_back_and_the_next_one_ends_the_run(

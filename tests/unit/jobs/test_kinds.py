@@ -13,7 +13,7 @@ from copydesk.engine.base import Completion, Finish
 from copydesk.engine.hosted import HostedEngine
 from copydesk.engine.scripted import ScriptedBackend
 from copydesk.errors import ConfigurationError, InputError
-from copydesk.jobs.descriptions import Wanted, estimate, plan, write_chunk
+from copydesk.jobs.copywriting import Wanted, estimate, plan, write_chunk
 from copydesk.model import Dialect, Facts, Product, Status, TextFormat
 from copydesk.settings import Rules, Sampling, Settings
 from copydesk.store import Database
@@ -260,7 +260,7 @@ def test_a_text_that_is_gone_by_the_time_it_is_read_holds_its_draft(
     ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ledger.take_in(mug())
-    monkeypatch.setattr("copydesk.jobs.descriptions.to_plain", lambda text: "")
+    monkeypatch.setattr("copydesk.jobs.copywriting.to_plain", lambda text: "")
     (draft,) = written(ledger, saying("-"), Settings(), INTO_CHINESE)
     assert (draft.state, draft.text) == (Status.HELD, "")
     assert [reason.code for reason in draft.reasons] == ["facts.missing"]

@@ -8,8 +8,8 @@ from databases import Ledger, product
 
 from copydesk.engine.base import Completion, Finish, Request
 from copydesk.errors import ConfigurationError
-from copydesk.jobs import descriptions, replies
-from copydesk.jobs.descriptions import Recipe, Wanted, plan, write_chunk
+from copydesk.jobs import copywriting, replies
+from copydesk.jobs.copywriting import Recipe, Wanted, plan, write_chunk
 from copydesk.settings import Rules, Settings, Shop
 from copydesk.store import Database
 
@@ -94,7 +94,7 @@ def test_a_recipe_keeps_its_rules_by_language(rules: Path) -> None:
 
 def test_a_recipe_of_a_run_planned_before_has_one_set_of_rules_for_all_languages() -> None:
     before = {"min_words": 12, "max_words": 33, "min_chars_zh": 30, "max_chars_zh": 300}
-    for made in (descriptions.Recipe.of(Settings(), "demo", Wanted()), replies.Recipe.of(Settings(), "demo")):
+    for made in (copywriting.Recipe.of(Settings(), "demo", Wanted()), replies.Recipe.of(Settings(), "demo")):
         recipe = type(made).from_json({**made.as_json(), "rules": before, "voice": "Dry."})
         assert recipe.rules_in("en") == recipe.rules_in("zh") == Rules(max_words=33)
         assert recipe.voice_in("zh") == "Dry."

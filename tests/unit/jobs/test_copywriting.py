@@ -15,9 +15,9 @@ from copydesk.engine.base import Completion, Deliver, Finish, Request
 from copydesk.engine.hosted import HostedEngine
 from copydesk.engine.scripted import Behaviour, ScriptedBackend
 from copydesk.errors import ConfigurationError, NotFound, StoreUnavailable
-from copydesk.jobs import chunks, descriptions, judging
+from copydesk.jobs import chunks, copywriting, judging
 from copydesk.jobs.chunks import Tally
-from copydesk.jobs.descriptions import Recipe, Wanted, plan, write_chunk
+from copydesk.jobs.copywriting import Recipe, Wanted, plan, write_chunk
 from copydesk.jobs.judging import sampling_for
 from copydesk.model import Dialect, Facts, Product, Status, TextFormat
 from copydesk.settings import Rules, Sampling, Settings, Shop
@@ -643,7 +643,7 @@ def test_no_later_ask_is_cooler_than_the_one_before(temperature: float | None) -
 
 def test_a_run_planned_for_another_model_is_refused_by_name(ledger: Ledger) -> None:
     ledger.take_in(databases.product())
-    planned = descriptions.plan(ledger.database, Settings(model="a/one"), ledger.shop, "key")
+    planned = copywriting.plan(ledger.database, Settings(model="a/one"), ledger.shop, "key")
     engine = Answering(lambda request: [good(request)])
     with pytest.raises(ConfigurationError, match=r"planned for a/one .* a worker has smollm2"):
         written(ledger, engine, planned.run)
