@@ -1,5 +1,6 @@
 """What a translation owes its text: the same numbers and materials (facts.coverage), and another language."""
 
+import re
 from collections.abc import Iterator
 
 from copydesk.guards import quantities
@@ -13,6 +14,7 @@ _WRITTEN = frozenset(claim for spelling, claim in CLAIMS.items() if spelling.isa
 _WRITTEN_ZH = frozenset(claim for spelling, claim in CLAIMS.items() if not spelling.isascii())
 """Claims that the word lists know the English, or the Chinese, words of."""
 
+_HAN = re.compile(r"[\u3400-\u9fff]+")
 
 COPIED, COPIED_ZH = 6, 12
 """Words, or Chinese characters, of a text in a row that its translation does not hold: names are shorter."""
@@ -36,6 +38,9 @@ def left_out(source: str, text: str, language: str, rules: Rules) -> tuple[Reaso
 
 def _untranslated(source: str, text: str, language: str) -> Iterator[Reason]:
     """The guard of languages lets pass what stands in the facts, and the text to translate is among them."""
+    if not is_chinese(language) and (left := _HAN.search(text)):
+        yield Reason("language", f'leaves a part of the text untranslated: "{left.group()}"', left.group())
+        return
     length, joint = (COPIED, " ") if is_chinese(language) else (COPIED_ZH, "")
     before, after = words_of(source), words_of(text)
     runs = {tuple(before[place : place + length]) for place in range(len(before) - length + 1)}
