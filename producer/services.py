@@ -25,6 +25,7 @@ STOP_SECONDS = 300.0
 """How long a child may take to end: a worker finishes the chunks it holds."""
 
 STOP_AFTER_ERROR_SECONDS = 10.0
+AGAIN_SECONDS = 1.0
 
 FIRM_SECONDS = 10.0
 """A child that ends sooner than this after its start is not restarted: it would only end again."""
@@ -94,6 +95,7 @@ class Services:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: BaseException | TracebackType | None) -> None:
+        signal.setitimer(signal.ITIMER_REAL, 0)  # see exit_on_sigterm
         # When something went wrong nobody wants to wait; what is cut off is written again by the next worker.
         seconds = STOP_SECONDS if kind is None else STOP_AFTER_ERROR_SECONDS
         try:
@@ -196,8 +198,18 @@ def free_port() -> int:
 
 
 def exit_on_sigterm() -> None:
-    """Makes SIGTERM leave `with` blocks as Ctrl-C does, so that children are closed."""
-    signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
+    """Makes SIGTERM leave `with` blocks as Ctrl-C does, so that children are closed.
+
+    Python drops what is raised in a destructor or in the callback of a weak reference, and imports are full of those:
+    so it is raised again and again until the services begin to close.
+    """
+
+    def end(_number: int, _frame: object) -> None:
+        signal.setitimer(signal.ITIMER_REAL, AGAIN_SECONDS)
+        sys.exit(128 + signal.SIGTERM)
+
+    for number in (signal.SIGTERM, signal.SIGALRM):
+        signal.signal(number, end)
 
 
 def stop_on_signals() -> threading.Event:

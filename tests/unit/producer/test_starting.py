@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 
@@ -46,3 +47,18 @@ def test_printing_a_table_loads_no_guards() -> None:
 
 def test_neither_what_commands_print_nor_a_worker_at_its_start_loads_the_word_lists_of_triage() -> None:
     assert "copydesk.triage" not in loaded_by("producer.report, tasks.desk")
+
+
+def test_a_sigterm_whose_exit_python_drops_ends_the_process_all_the_same() -> None:
+    script = """
+import os, signal, time, weakref
+from producer.services import exit_on_sigterm
+exit_on_sigterm()
+thing = type("Thing", (), {})()
+weak = weakref.ref(thing, lambda _: os.kill(os.getpid(), signal.SIGTERM))
+del thing
+time.sleep(30)
+"""
+    ended = subprocess.run([sys.executable, "-c", script], check=False, capture_output=True, text=True, timeout=25)
+    assert ended.returncode == 128 + signal.SIGTERM
+    assert "Exception ignored" in ended.stderr  # as it was meant to be
