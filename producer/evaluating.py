@@ -203,7 +203,7 @@ class Judge:
         facts, source = copywriting.sayable(own, written.live_text, self._to)
         voice = rules.voice or self._settings.shop(self._shop).voice
         verdict = guards.judge(written.text, facts, rules, finished=True, echoes=prompt.echoes, voice=voice)
-        reasons = (*verdict.reasons, *guards.left_out(source, written.text, written.language, rules))
+        reasons = (*verdict.reasons, *guards.left_out(source, written.text, facts, rules))
         against = Counter(reason.code for reason in reasons if not reason.warns)
         marked = sum(reason.warns and reason.code == CLAIMS for reason in reasons)
         words = metrics.words(written.text)

@@ -2,12 +2,13 @@
 
 import re
 from collections.abc import Iterator
+from itertools import chain
 
 from copydesk.guards import quantities
 from copydesk.guards.claims import CLAIMS, claims_in
 from copydesk.guards.draft import is_chinese, words_of
 from copydesk.guards.judging import weighed
-from copydesk.model import Reason
+from copydesk.model import Facts, Reason
 from copydesk.settings import Rules
 
 _WRITTEN = frozenset(claim for spelling, claim in CLAIMS.items() if spelling.isascii())
@@ -20,28 +21,29 @@ COPIED, COPIED_ZH = 6, 12
 """Words, or Chinese characters, of a text in a row that its translation does not hold: names are shorter."""
 
 
-def left_out(source: str, text: str, language: str, rules: Rules) -> tuple[Reason, ...]:
+def left_out(source: str, text: str, facts: Facts, rules: Rules) -> tuple[Reason, ...]:
     """What a text says and its translation does not: numbers in figures, materials, colours, promises, whole sentences.
 
     Args:
         source: the text that was translated; "" for copy that is no translation.
         text: the translation.
-        language: the translation's.
+        facts: the product's names, and the translation's language.
         rules: what is done about it.
     """
     if not source:
         return ()
-    return weighed(
-        [*_untranslated(source, text, language), *_numbers(source, text), *_claims(source, text, language)], rules
-    )
+    reasons = (_untranslated(source, text, facts), _numbers(source, text), _claims(source, text, facts.language))
+    return weighed(chain.from_iterable(reasons), rules)
 
 
-def _untranslated(source: str, text: str, language: str) -> Iterator[Reason]:
+def _untranslated(source: str, text: str, facts: Facts) -> Iterator[Reason]:
     """The guard of languages lets pass what stands in the facts, and the text to translate is among them."""
-    if not is_chinese(language) and (left := _HAN.search(text)):
-        yield Reason("language", f'leaves a part of the text untranslated: "{left.group()}"', left.group())
+    chinese = is_chinese(facts.language)
+    left = "" if chinese else next((run for run in _HAN.findall(text) if not _is_name(run, facts)), "")
+    if left:
+        yield Reason("language", f'leaves a part of the text untranslated: "{left}"', left)
         return
-    length, joint = (COPIED, " ") if is_chinese(language) else (COPIED_ZH, "")
+    length, joint = (COPIED, " ") if chinese else (COPIED_ZH, "")
     before, after = words_of(source), words_of(text)
     runs = {tuple(before[place : place + length]) for place in range(len(before) - length + 1)}
     for place in range(len(after) - length + 1):
@@ -49,6 +51,11 @@ def _untranslated(source: str, text: str, language: str) -> Iterator[Reason]:
             span = joint.join(run)
             yield Reason("language", f'leaves a part of the text untranslated: "{span}"', span)
             return
+
+
+def _is_name(run: str, facts: Facts) -> bool:
+    """The brand, or how it or the product's title begins: "The 石湾 metronome" of 石湾节拍器."""
+    return len(run) > 1 and any(name.startswith(run) for name in (facts.brand, facts.title))
 
 
 def spelled(text: str) -> str:

@@ -296,4 +296,4 @@ class _Item(Judged):
             echoes=self.prompt.echoes,
             voice=self.recipe.voice_in(language),
         )
-        return text, (*verdict.reasons, *guards.left_out(self.source, text, language, rules))
+        return text, (*verdict.reasons, *guards.left_out(self.source, text, self.facts, rules))

@@ -83,7 +83,7 @@ def test_every_worked_example_passes_the_guards_of_its_kind(kind: str, language:
     for example in file.examples:
         facts, answer, rules = facts_of(file, example, language), guards.tidy(example.answer), rules_of(kind, language)
         verdict = guards.judge(answer, facts, rules, finished=True)
-        against = (*verdict.reasons, *guards.left_out(example.text, answer, language, rules))
+        against = (*verdict.reasons, *guards.left_out(example.text, answer, facts, rules))
         assert [reason for reason in against if not reason.warns] == []
 
 
