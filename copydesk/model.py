@@ -2,11 +2,12 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Self
 
 DESCRIPTION, BATCH, REPLY, SENTIMENT = "description", "batch", "reply", "sentiment"
 """Kinds of work, stored with every run and draft. Copy (descriptions, and whatever else there is a prompt for) becomes
@@ -77,6 +78,11 @@ LEGAL_MOVES: Mapping[Status, frozenset[Status]] = {
 
 OPEN = frozenset({Status.PENDING, Status.WRITING})
 """States in which a worker still owes an outcome; a run ends when none of its drafts is in one."""
+
+
+def is_chinese(language: str) -> bool:
+    """Whether a language code names Chinese, with or without a region or script."""
+    return re.split("[-_]", language, maxsplit=1)[0].casefold() == "zh"
 
 
 class TextFormat(StrEnum):
@@ -244,6 +250,16 @@ class Telemetry:
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
+
+
+class Counts:
+    """A dataclass of counts, and of lists of what was counted: two of them add up, one by one."""
+
+    __slots__ = ()
+
+    def __add__(self, other: Self) -> Self:
+        mine: Any = self  # a dataclass, which mypy cannot know
+        return type(self)(*(getattr(self, one.name) + getattr(other, one.name) for one in fields(mine)))
 
 
 # Reviews and the replies to them -------------------------------------------------------------------------------------

@@ -13,11 +13,10 @@ from typing import Any
 
 from copydesk import guards, metrics, prompts
 from copydesk.errors import InputError
-from copydesk.guards.draft import is_chinese
 from copydesk.guards.explain import coverage
 from copydesk.jobs import copywriting, recipes
 from copydesk.metrics import Interval, Paired, Sample
-from copydesk.model import DESCRIPTION, TRANSLATION_MARK, Status
+from copydesk.model import DESCRIPTION, TRANSLATION_MARK, Status, is_chinese
 from copydesk.prompts.files import PromptFile
 from copydesk.settings import Rules, Settings
 from copydesk.store import Database, evaluating

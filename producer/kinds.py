@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 
 from copydesk import prompts
 from copydesk.jobs import recipes
+from copydesk.model import is_chinese
 from copydesk.settings import Rules, Settings
 from producer import report
 
@@ -41,7 +42,7 @@ def _kind(settings: Settings, shop: str, kind: str, language: str) -> Kind:
 
 
 def _limits(rules: Rules, language: str) -> Iterator[str]:
-    if language == "zh":
+    if is_chinese(language):
         yield f"{rules.min_chars_zh} to {rules.max_chars_zh} characters"
     else:
         yield f"{rules.min_words} to {rules.max_words} words"

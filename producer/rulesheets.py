@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from copydesk.model import is_chinese
 from copydesk.rulesets import Effective, Style
 from producer import report as reports
 
@@ -28,7 +29,7 @@ def show(by_language: Mapping[str, Effective], *, as_json: bool) -> None:
 
 def _rows(found: Effective, language: str) -> list[tuple[str, str, str]]:
     """What is set, without the lengths of other scripts."""
-    elsewhere = LATIN_LENGTHS if language.startswith("zh") else CHINESE_LENGTHS
+    elsewhere = LATIN_LENGTHS if is_chinese(language) else CHINESE_LENGTHS
     shown = ((name, value) for name, value in found.rules if value not in UNSET and name not in elsewhere)
     return [(name, _value(value), ", ".join(found.sources[name])) for name, value in shown]
 
@@ -46,7 +47,7 @@ def as_toml(styles: Iterable[Style], kind: str) -> str:
 
 
 def _of_style(style: Style, kind: str) -> str:
-    least, most = CHINESE_LENGTHS if style.language == "zh" else LATIN_LENGTHS
+    least, most = CHINESE_LENGTHS if is_chinese(style.language) else LATIN_LENGTHS
     return "\n".join(
         [
             f"# From {style.texts} texts.",

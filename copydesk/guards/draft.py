@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
-from copydesk.model import Facts
+from copydesk.model import Facts, is_chinese
 from copydesk.settings import Rules
 
 _SENTENCE_END = re.compile(r"[.!?…。！？；\n][\"”’)\]）」]*\s*")
@@ -50,11 +50,6 @@ def beginnings(text: str) -> Iterator[str]:
         end = text.index(sentence, end) + len(sentence)
         ends.append(end)
     yield from (text[:end] for end in reversed(ends[:-1]))
-
-
-def is_chinese(language: str) -> bool:
-    """Whether a language code names Chinese, with or without a region or script."""
-    return re.split("[-_]", language, maxsplit=1)[0].casefold() == "zh"
 
 
 class Sheet:

@@ -6,9 +6,9 @@ from itertools import chain
 
 from copydesk.guards import quantities
 from copydesk.guards.claims import CLAIMS, claims_in
-from copydesk.guards.draft import is_chinese, words_of
+from copydesk.guards.draft import words_of
 from copydesk.guards.judging import weighed
-from copydesk.model import Facts, Reason
+from copydesk.model import Facts, Reason, is_chinese
 from copydesk.settings import Rules
 
 _WRITTEN = frozenset(claim for spelling, claim in CLAIMS.items() if spelling.isascii())

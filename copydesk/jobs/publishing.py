@@ -21,9 +21,8 @@ def decide_all(
     with database.read() as connection:
         ids = selecting.ids(connection, which)
     said = drafts.Said()
-    for place in range(0, len(ids), DECIDED_AT_ONCE):
+    for some in drafts.batched(ids, DECIDED_AT_ONCE):
         with database.write() as connection:
-            some = ids[place : place + DECIDED_AT_ONCE]
             said += drafts.decide_some(connection, some, to, by=by, four_eyes=four_eyes)
     return said
 
@@ -50,7 +49,7 @@ def _kind_of(database: Database, run: int | None) -> str:
     if run is None:
         return DESCRIPTION
     with database.read() as connection:
-        return runs.find(connection, run).kind
+        return runs.asked(connection, run).kind
 
 
 def undo_run(database: Database, run: int, *, by: str) -> texts.Undone:
@@ -65,9 +64,8 @@ def undo_run(database: Database, run: int, *, by: str) -> texts.Undone:
     with database.read() as connection:
         product_ids = texts.published_by(connection, run)
     undone = texts.Undone()
-    for place in range(0, len(product_ids), DECIDED_AT_ONCE):
+    for some in drafts.batched(product_ids, DECIDED_AT_ONCE):
         with database.write() as connection:
-            some = product_ids[place : place + DECIDED_AT_ONCE]
             undone += texts.undo_some(connection, run, some, by=by, kind=kind)
     return undone
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from string import Template
 
 from copydesk.errors import MissingFact
-from copydesk.model import Facts
+from copydesk.model import Facts, is_chinese
 from copydesk.prompts.files import Example, PromptFile, load
 from copydesk.settings import Rules
 
@@ -86,10 +86,8 @@ def render(kind: str | PromptFile, facts: Facts, voice: str = "", text: str = ""
         raise MissingFact("live description to translate")
     block = "" if file.translates else _block(file, _sayable(file, facts))
     asked = list(_asked(file, facts, rules))
-    line, text = (
-        "\n".join(filter(None, (_voice_line(file, voice), *asked))),
-        "\n".join(map(one_line, text.splitlines())),
-    )
+    line = "\n".join(filter(None, (_voice_line(file, voice), *asked)))
+    text = "\n".join(map(one_line, text.splitlines()))
     user = _user_turn(file, block, line, text)
     # Joined here: a shop without a voice would leave an empty line, at which a base model ends the record.
     plain = Template(file.plain).safe_substitute(facts=f"{block}\n{line}" if line else block, text=text)
@@ -106,7 +104,7 @@ def voice(voice: str, tone: str, language: str) -> str:
     >>> voice("简短朴实。", "亲切", "zh")
     '简短朴实；亲切'
     """
-    joint = "；" if language.startswith("zh") else "; "
+    joint = "；" if is_chinese(language) else "; "
     return joint.join(filter(None, (voice.strip().rstrip(".。") if tone else voice.strip(), tone.strip())))
 
 
@@ -162,13 +160,13 @@ def _asked(file: PromptFile, facts: Facts, rules: Rules) -> Iterator[str]:
 
 
 def _wording(language: str) -> _Wording:
-    return _CHINESE if language.startswith("zh") else _ENGLISH
+    return _CHINESE if is_chinese(language) else _ENGLISH
 
 
 def _spelling(word: str, language: str) -> str:
     """Of the spellings of a word the first in the script of the language, or else the first."""
     spellings = [one_line(spelling) for spelling in word.split(" | ")]
-    chinese = language.startswith("zh")
+    chinese = is_chinese(language)
     return next((one for one in spellings if bool(_HAN.search(one)) is chinese), spellings[0])
 
 

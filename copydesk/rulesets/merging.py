@@ -4,15 +4,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from copydesk.model import REPLY, is_chinese
 from copydesk.rulesets.files import Ruleset
 from copydesk.rulesets.learning import voice_of
 from copydesk.rulesets.model import FORM, Part, RulesetFile, preset
 from copydesk.settings import Rules
 
 DEFAULT = ("default",)
-
-REPLY = "reply"
-"""A kind whose rules are its own table's only: what a file says of products' copy is not meant for a reply."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +46,7 @@ def merge(
 
 
 def _layers(content: RulesetFile, name: str, kind: str, language: str) -> Iterable[Layer]:
+    # What a file says of products' copy is not meant for a reply: that has its own table's rules only.
     for table, part, special in content.tables(kind, language):
         if special or kind != REPLY:
             yield from _of_table(f"{name} [{table}]" if table else name, part, language, special)
@@ -85,7 +84,7 @@ def contradictions(found: Effective, kind: str, language: str) -> list[str]:
 def _crossed(found: Effective, kind: str, language: str) -> Iterable[str]:
     if kind == REPLY:  # of its lengths only the longest count
         return
-    lengths = ("min_chars_zh", "max_chars_zh") if language.startswith("zh") else ("min_words", "max_words")
+    lengths = ("min_chars_zh", "max_chars_zh") if is_chinese(language) else ("min_words", "max_words")
     for low, high in (lengths, ("min_bullets", "max_bullets")):
         least, most = getattr(found.rules, low), getattr(found.rules, high)
         if least is not None and most is not None and least > most:

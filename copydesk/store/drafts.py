@@ -9,10 +9,10 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 
 from copydesk.errors import IllegalMove, InputError, NotFound
-from copydesk.model import LEGAL_MOVES, REPLY, SENTIMENT, Facts, Reason, Route, Status
+from copydesk.model import LEGAL_MOVES, REPLY, SENTIMENT, Counts, Facts, Reason, Route, Status
 from copydesk.store import selecting
 from copydesk.store.bulk import among
-from copydesk.store.products import hold_planning, insert_selected, is_translation, lock, read_by, shown
+from copydesk.store.products import hold_planning, insert_selected, is_translation, lock, read_by, to_translate
 from copydesk.store.reviews import as_json, begun, may_be_written
 from copydesk.store.selecting import EVERY, Which
 from copydesk.store.tables import chunks, drafts, is_open, now, products, reviews, runs, shops, storable
@@ -108,7 +108,7 @@ def claim(
         sa.select(
             *[drafts.c[name] for name in ("id", "attempt", "resampled")],
             *[products.c[name] for name in ("sku", "facts")],
-            _to_translate().label("live_text"),
+            to_translate(drafts.c.kind).label("live_text"),
         )
         .join(products)
         .where(taken(connection, run, chunk, token=token, lease_seconds=lease_seconds, alone=alone))
@@ -118,10 +118,6 @@ def claim(
         Claimed(row.id, row.sku, Facts.from_json(row.facts), row.attempt, row.live_text or "", row.resampled)
         for row in connection.execute(query)
     ]
-
-
-def _to_translate() -> sa.ColumnElement[str]:
-    return sa.case((is_translation(drafts.c.kind), shown("text")), else_="")
 
 
 def taken(
@@ -577,7 +573,7 @@ def _waiting(state: Status) -> Status:
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class Said(Counts):
     """What came of a person's word on many drafts.
 
     `decided` were approved or rejected. Where two persons have to say yes, `first` have this one's now and wait for
@@ -588,14 +584,6 @@ class Said:
     first: int = 0
     already: int = 0
     without_text: int = 0
-
-    def __add__(self, other: "Said") -> "Said":
-        return Said(
-            self.decided + other.decided,
-            self.first + other.first,
-            self.already + other.already,
-            self.without_text + other.without_text,
-        )
 
 
 def decide_some(

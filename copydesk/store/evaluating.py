@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from copydesk.errors import InputError, NotFound
 from copydesk.model import BATCH, REPLY, SENTIMENT, Facts, Status, TextFormat, stored_as
 from copydesk.store.bulk import among, stream
-from copydesk.store.products import find_shop, is_translation, read_by, shown
+from copydesk.store.products import find_shop, read_by, to_translate
 from copydesk.store.tables import drafts, live_texts, products, runs, shops
 
 SETTLED = (Status.READY.value, Status.HELD.value, Status.FAILED.value)
@@ -110,7 +110,7 @@ def written(connection: sa.Connection, chosen: Chosen) -> Generator[Written, Non
         sa.select(
             *[drafts.c[name] for name in of_draft], products.c.sku, products.c.facts,
             read_by(drafts.c.kind).label("today"),
-            sa.case((is_translation(drafts.c.kind), shown("text")), else_="").label("live_text"),
+            to_translate(drafts.c.kind).label("live_text"),
         )
         .join(products, products.c.id == drafts.c.product_id)
         .where(_chosen(chosen))

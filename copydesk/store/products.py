@@ -13,6 +13,7 @@ from copydesk.errors import InputError, NotFound
 from copydesk.model import (
     DESCRIPTION,
     TRANSLATION_MARK,
+    Counts,
     Dialect,
     LiveText,
     Product,
@@ -35,7 +36,7 @@ STALE_WHEN_EDITED = (Status.READY, Status.HELD, Status.APPROVED)
 
 
 @dataclass(frozen=True, slots=True)
-class Imported:
+class Imported(Counts):
     """What one batch of a catalog file changed."""
 
     new: int = 0
@@ -43,15 +44,6 @@ class Imported:
     unchanged: int = 0
     drafts_made_stale: int = 0
     unknown: tuple[str, ...] = ()
-
-    def __add__(self, other: "Imported") -> "Imported":
-        return Imported(
-            self.new + other.new,
-            self.changed + other.changed,
-            self.unchanged + other.unchanged,
-            self.drafts_made_stale + other.drafts_made_stale,
-            self.unknown + other.unknown,
-        )
 
 
 def insert_ignoring_twins(connection: sa.Connection, table: sa.Table) -> Any:
@@ -102,6 +94,11 @@ def read_by(kind: sa.ColumnElement[str]) -> sa.ColumnElement[str]:
 def is_translation(kind: sa.ColumnElement[str]) -> sa.ColumnElement[bool]:
     """Does copy of this kind put a live description into another language?"""
     return kind.contains(TRANSLATION_MARK, autoescape=True)
+
+
+def to_translate(kind: sa.ColumnElement[str]) -> sa.ColumnElement[str]:
+    """The live description, where copy of this kind translates it, else "", for queries that read products."""
+    return sa.case((is_translation(kind), shown("text")), else_="")
 
 
 def add_shop(connection: sa.Connection, name: str) -> int:

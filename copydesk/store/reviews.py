@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from copydesk.model import (
     OPEN,
     REPLY,
+    Counts,
     Opinion,
     Polarity,
     Policy,
@@ -34,7 +35,7 @@ UNSENT = (*OPEN, *ABOUT_OTHER_WORDS)
 
 
 @dataclass(frozen=True, slots=True)
-class Imported:
+class Imported(Counts):
     """What one batch of reviews changed, and which products their shop does not have."""
 
     new: int = 0
@@ -42,15 +43,6 @@ class Imported:
     unchanged: int = 0
     replies_made_stale: int = 0
     unknown: tuple[str, ...] = ()
-
-    def __add__(self, other: "Imported") -> "Imported":
-        return Imported(
-            self.new + other.new,
-            self.changed + other.changed,
-            self.unchanged + other.unchanged,
-            self.replies_made_stale + other.replies_made_stale,
-            self.unknown + other.unknown,
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,14 +69,11 @@ class Told:
 
 
 @dataclass(frozen=True, slots=True)
-class Forgotten:
+class Forgotten(Counts):
     """How many reviews were blanked, and how many replies to them."""
 
     reviews: int = 0
     replies: int = 0
-
-    def __add__(self, other: "Forgotten") -> "Forgotten":
-        return Forgotten(self.reviews + other.reviews, self.replies + other.replies)
 
 
 # Taking in ------------------------------------------------------------------------------------------------------------

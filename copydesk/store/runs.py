@@ -129,7 +129,7 @@ class Bell(NamedTuple):
 
 
 class Asked(NamedTuple):
-    """How a run's copy is made, for which shop, and who waits for it.
+    """How a run's work is done, for which shop, of which kind, and who waits for it.
 
     `auto_publish` says that a rule may approve what comes of it.
     """
@@ -138,6 +138,7 @@ class Asked(NamedTuple):
     lane: str
     shop: str
     auto_publish: bool
+    kind: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -758,8 +759,8 @@ def key_is_used(connection: sa.Connection, shop: str, run_key: str) -> bool:
 
 
 def asked(connection: sa.Connection, run: int) -> Asked:
-    """What a worker has to know of a run. Raises NotFound."""
-    query = sa.select(runs.c.recipe, runs.c.lane, shops.c.name, runs.c.auto_publish).join(shops)
+    """What a run was planned with; nothing of it is counted. Raises NotFound."""
+    query = sa.select(runs.c.recipe, runs.c.lane, shops.c.name, runs.c.auto_publish, runs.c.kind).join(shops)
     row = connection.execute(query.where(runs.c.id == run)).one_or_none()
     if row is None:
         raise _no_such_run(run)

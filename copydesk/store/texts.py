@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from copydesk.errors import InputError, NotFound
-from copydesk.model import DESCRIPTION, NO_COPY, Status, TextFormat, stored_as
+from copydesk.model import DESCRIPTION, NO_COPY, Counts, Status, TextFormat, stored_as
 from copydesk.store.bulk import among, stream
 from copydesk.store.products import add_versions, lock, read_by
 from copydesk.store.tables import drafts, live_texts, now, products
@@ -24,7 +24,7 @@ BATCH = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Published:
+class Published(Counts):
     """How many approved drafts went live, were too old to, or met a text that a person had written.
 
     `looked_at` counts the approved drafts that were there; another publisher may have been quicker with some.
@@ -34,14 +34,6 @@ class Published:
     stale: int = 0
     protected: int = 0
     looked_at: int = field(default=0, compare=False)
-
-    def __add__(self, other: "Published") -> "Published":
-        return Published(
-            self.published + other.published,
-            self.stale + other.stale,
-            self.protected + other.protected,
-            self.looked_at + other.looked_at,
-        )
 
 
 def publish(
@@ -210,7 +202,7 @@ def _bring_back(
 
 
 @dataclass(frozen=True, slots=True)
-class Undone:
+class Undone(Counts):
     """How many live texts of a run gave way to what was there before, and how many were left.
 
     Left are those that a person wrote, whose words nothing overwrites (`by_person`), and those that something newer
@@ -220,9 +212,6 @@ class Undone:
     undone: int = 0
     by_person: int = 0
     replaced: int = 0
-
-    def __add__(self, other: "Undone") -> "Undone":
-        return Undone(self.undone + other.undone, self.by_person + other.by_person, self.replaced + other.replaced)
 
 
 def published_by(connection: sa.Connection, run: int) -> "array[int]":

@@ -95,7 +95,7 @@ def show_draft(draft: Annotated[int, typer.Argument(help="The draft's number.")]
     with ledger() as (_, database), database.read() as connection:
         found = drafts.find(connection, draft)
         live = texts.current(connection, products.find_shop(connection, found.shop), found.sku, found.kind)
-        recipe = runs.find(connection, found.run).recipe
+        recipe = runs.asked(connection, found.run).recipe
     omit = recipe.get("prompt_files", {}).get(found.language, {}).get("omit", ())
     report.show_draft(found, live, as_json=as_json, engine=recipe.get("engine", ""), omit=omit)
 
@@ -245,7 +245,7 @@ def _check(settings: "Settings", connection: Any, which: "Which") -> str:
         products.find_shop(connection, which.shop)
     if which.run is None:
         return which.shop or ""
-    of_run = runs.find(connection, which.run).shop
+    of_run = runs.asked(connection, which.run).shop
     if which.shop not in (None, of_run):
         raise NotFound(f"run {which.run} is not of the shop {which.shop!r}: `copydesk status` lists runs and shops")
     return of_run

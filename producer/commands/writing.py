@@ -135,7 +135,7 @@ def batch(
     from producer import asking, batching, report, watching
     from producer.opening import ledger
 
-    lane = Lane.REPLIES if urgent else Lane.CATALOG
+    lane = _lane(urgent)
     batching.check_paths(requests, answers)
     with ledger() as (settings, database):
         planned = batching.plan(database, settings, requests, lane, Budget(max_tokens, max_minutes))
