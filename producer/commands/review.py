@@ -1,6 +1,6 @@
 """`copydesk drafts`, `publish`, `undo` and `history`: what people decide, and what came of it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
@@ -100,58 +100,43 @@ def show_draft(draft: Annotated[int, typer.Argument(help="The draft's number.")]
     report.show_draft(found, live, as_json=as_json, engine=recipe.get("engine", ""), omit=omit)
 
 
-@drafts_app.command("approve")
-def approve(
-    ids: Ids = None,
-    run: OfRun = None,
-    shop: OfShop = None,
-    state: State = None,
-    sku: Sku = None,
-    kind: Kind = None,
-    language: Language = None,
-    sku_like: SkuLike = None,
-    category: Category = None,
-    no_warnings: NoWarnings = False,
-    reason: ReasonCode = None,
-    limit: Limit = None,
-    sample: Sample = None,
-    dry_run: DryRun = False,
-    yes: Yes = False,
-    as_json: AsJson = False,
-) -> None:
-    """Say yes: to single drafts, ready or held, or to those of a run or a shop, ready ones unless --state says held."""
-    _decide(
-        Status.APPROVED, ids, sample=sample, dry_run=dry_run, yes=yes, as_json=as_json,
-        run=run, shop=shop, state=state and Status(state), sku=sku, kind=kind, language=language, sku_like=sku_like,
-        category=category, no_warnings=no_warnings, reason=reason, limit=limit,
-    )  # fmt: skip
+def _deciding(to: Status) -> Callable[..., None]:
+    """A command that says yes or no to drafts."""
+
+    def decide(
+        ids: Ids = None,
+        run: OfRun = None,
+        shop: OfShop = None,
+        state: State = None,
+        sku: Sku = None,
+        kind: Kind = None,
+        language: Language = None,
+        sku_like: SkuLike = None,
+        category: Category = None,
+        no_warnings: NoWarnings = False,
+        reason: ReasonCode = None,
+        limit: Limit = None,
+        sample: Sample = None,
+        dry_run: DryRun = False,
+        yes: Yes = False,
+        as_json: AsJson = False,
+    ) -> None:
+        _decide(
+            to, ids, sample=sample, dry_run=dry_run, yes=yes, as_json=as_json,
+            run=run, shop=shop, state=state and Status(state), sku=sku, kind=kind, language=language,
+            sku_like=sku_like, category=category, no_warnings=no_warnings, reason=reason, limit=limit,
+        )  # fmt: skip
+
+    return decide
 
 
-@drafts_app.command("reject")
-def reject(
-    ids: Ids = None,
-    run: OfRun = None,
-    shop: OfShop = None,
-    state: State = None,
-    sku: Sku = None,
-    kind: Kind = None,
-    language: Language = None,
-    sku_like: SkuLike = None,
-    category: Category = None,
-    no_warnings: NoWarnings = False,
-    reason: ReasonCode = None,
-    limit: Limit = None,
-    sample: Sample = None,
-    dry_run: DryRun = False,
-    yes: Yes = False,
-    as_json: AsJson = False,
-) -> None:
-    """Say no: to single drafts, or to those of a run or a shop, ready and held, that the options choose."""
-    _decide(
-        Status.REJECTED, ids, sample=sample, dry_run=dry_run, yes=yes, as_json=as_json,
-        run=run, shop=shop, state=state and Status(state), sku=sku, kind=kind, language=language, sku_like=sku_like,
-        category=category, no_warnings=no_warnings, reason=reason, limit=limit,
-    )  # fmt: skip
+APPROVE = (
+    "Say yes: to single drafts, ready or held, or to those of a run or a shop, ready ones unless --state says held."
+)
+REJECT = "Say no: to single drafts, or to those of a run or a shop, ready and held, that the options choose."
+
+drafts_app.command("approve", help=APPROVE)(_deciding(Status.APPROVED))
+drafts_app.command("reject", help=REJECT)(_deciding(Status.REJECTED))
 
 
 def _decide(

@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from copydesk.model import DESCRIPTION, Lane
 from producer.commands import AsJson, MaxMinutes, MaxTokens, Shop, Urgent
 
 if TYPE_CHECKING:
     from copydesk.jobs.copywriting import Wanted
-    from copydesk.model import Lane
 
 Everything = Annotated[
     bool, typer.Option("--all/--changed", help="All products, or only what changed since it was last written.")
@@ -46,11 +46,10 @@ def describe(
     as_json: AsJson = False,
 ) -> None:
     """Enqueue descriptions for a shop's catalog: `write --kind description`."""
-    from copydesk.jobs.copywriting import Wanted
-    from copydesk.store.runs import Budget
-
-    wanted = Wanted(everything, sku, candidates, limit, _lane(urgent), Budget(max_tokens, max_minutes))
-    _enqueue(shop, wanted, key, estimate=estimate, wait=wait, as_json=as_json)
+    write(
+        DESCRIPTION, shop, everything=everything, sku=sku, candidates=candidates, limit=limit, key=key,
+        max_tokens=max_tokens, max_minutes=max_minutes, estimate=estimate, wait=wait, urgent=urgent, as_json=as_json,
+    )  # fmt: skip
 
 
 def write(
@@ -78,9 +77,7 @@ def write(
     _enqueue(shop, wanted, key, estimate=estimate, wait=wait, as_json=as_json)
 
 
-def _lane(urgent: bool) -> "Lane":
-    from copydesk.model import Lane
-
+def _lane(urgent: bool) -> Lane:
     return Lane.REPLIES if urgent else Lane.CATALOG
 
 
@@ -130,7 +127,6 @@ def batch(
     as_json: AsJson = False,
 ) -> None:
     """Answer a file of chat requests through the queue. The same command again takes up where it stopped."""
-    from copydesk.model import Lane
     from copydesk.store.runs import Budget
     from producer import asking, batching, report, watching
     from producer.opening import ledger
