@@ -85,8 +85,8 @@ class _Comparison:
     def conclude(self) -> bool:
         settled = Settled()
         for some in batched(self._pairs(), SETTLED_AT_ONCE):
-            settled = settled.plus(self._settle(some))
-        if any(settled):
+            settled += self._settle(some)
+        if settled != Settled():
             log.info("run %d has near-duplicates: %s", self._run, settled)
         if settled.again:
             self._write(lambda connection: comparing.leave(connection, self._run, self._until))

@@ -93,7 +93,7 @@ def forget(database: Database, *, reviewer: str, shop: str | None = None) -> For
     with database.read() as connection:
         shop_id = None if shop is None else products.find_shop(connection, shop)
         ids = reviews.by_reviewer(connection, reviewer, shop_id)
-    batches = [ids[place : place + FORGOTTEN_AT_ONCE] for place in range(0, len(ids), FORGOTTEN_AT_ONCE)]
+    batches = drafts.batched(ids, FORGOTTEN_AT_ONCE)
     return sum((_forget(database, batch) for batch in batches), Forgotten())
 
 

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from copydesk.settings import Rules, Word
 
-_PRESETS = Path(__file__).with_name("channels.toml")
+_PRESETS = tomllib.loads(Path(__file__).with_name("channels.toml").read_text(encoding="utf-8"))
 
 FORM = frozenset(
     {
@@ -70,11 +70,10 @@ def _languages(prefix: str, part: KindPart) -> list[tuple[str, Part]]:
 
 @lru_cache(maxsize=1)
 def _presets() -> dict[str, RulesetFile]:
-    raw = tomllib.loads(_PRESETS.read_text(encoding="utf-8"))
-    return {name: RulesetFile.model_validate(table) for name, table in raw.items()}
+    return {name: RulesetFile.model_validate(table) for name, table in _PRESETS.items()}
 
 
-CHANNELS = tuple(tomllib.loads(_PRESETS.read_text(encoding="utf-8")))
+CHANNELS = tuple(_PRESETS)
 """The channels that have a preset."""
 
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from copydesk.model import NO_COPY, Reason, Status, TextFormat
+from copydesk.model import NO_COPY, Counts, Reason, Status, TextFormat
 from copydesk.store import bulk
 from copydesk.store.drafts import batched
 from copydesk.store.products import hold_planning, lock
@@ -50,15 +50,13 @@ class Named(NamedTuple):
     is_live: bool
 
 
-class Settled(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Settled(Counts):
     """What was made of near-duplicates: how many drafts are written again, held, and marked."""
 
     again: int = 0
     held: int = 0
     marked: int = 0
-
-    def plus(self, other: "Settled") -> "Settled":
-        return Settled(*(one + another for one, another in zip(self, other, strict=True)))
 
 
 def due(connection: sa.Connection) -> list[int]:
